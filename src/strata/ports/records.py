@@ -1,0 +1,107 @@
+"""Small records under a partition and a key, changed all or nothing, with events in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from strata.events import Event
+from strata.types import Json
+
+MAX_CHANGES = 100
+MAX_BYTES = 400 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored value. `version` is at least 1 and grows with every change of this record."""
+
+    partition: str
+    key: str
+    value: Json
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a value. `version` is what must stand there now: None anything, 0 nothing, else exactly that version."""
+
+    partition: str
+    key: str
+    value: Json
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a record; with `version`, only if it still has it. Removing what is not there is no error without it."""
+
+    partition: str
+    key: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Change nothing, but fail the commit unless the record has this version (0: is absent)."""
+
+    partition: str
+    key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add to a whole number in `value[field]` (absent counts as 0), unless the sum would pass `ceiling` or fall
+    below `floor`: then the commit fails with `LimitReached`, and nothing of it is done. Several Adds of one commit on
+    one record count one after the other. Other fields of the record stay.
+    """
+
+    partition: str
+    key: str
+    field: str
+    amount: int
+    ceiling: int | None = None
+    floor: int | None = None
+
+
+Change = Put | Delete | Check | Add
+
+
+class LimitReached(Exception):
+    """An Add would have passed its ceiling or floor. `add` says which; `value` is what stands there."""
+
+    def __init__(self, add: Add, value: int) -> None:
+        self.add = add
+        self.value = value
+        super().__init__(f"{add.partition}/{add.key}.{add.field} is {value}; {add.amount:+d} passes the limit")
+
+
+class Records(Protocol):
+    """A key-value store with conditional, atomic commits: DynamoDB's limits are the promise.
+
+    At most `MAX_CHANGES` changes and events in one commit, at most `MAX_BYTES` a value as JSON (else `Invalid`). A
+    partition begins with the tenant. Reads see every commit that returned before they began (read your writes). No
+    order is promised between partitions, and a query is not a snapshot over several pages.
+    """
+
+    async def get(self, partition: str, key: str) -> Record | None: ...
+
+    async def query(
+        self, partition: str, prefix: str = "", *, after: str | None = None, limit: int = 1000, reverse: bool = False
+    ) -> list[Record]:
+        """Records of the partition whose key has the prefix, in the byte order of keys (or reversed), those past the
+        key `after`, at most `limit`.
+        """
+        ...
+
+    async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> None:
+        """Do all of it or nothing. When it returns, the changes and the events survive a power cut.
+
+        Raises `Conflict` when a version does not stand, `LimitReached` for an Add, `Invalid` for a commit over the
+        limits, `Unavailable` when the store cannot be written (after a failed sync it stays so until reopened).
+        """
+        ...
+
+    async def close(self) -> None: ...
