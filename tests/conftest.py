@@ -1,0 +1,18 @@
+"""What all tests share: no test reaches another machine, and the real public data is found beside the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public data beside the project (`STRATA_SHARED`), or a skip that says what is missing."""
+    default = Path(__file__).parents[2] / "shared"
+    place = Path(os.environ.get("STRATA_SHARED", default))
+    if not (place / "data").is_dir():
+        pytest.skip(f"no public data at {place}; set STRATA_SHARED to the folder that holds data/")
+    return place
