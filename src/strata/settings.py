@@ -1,0 +1,500 @@
+"""One file of settings, validated whole: every mistake is reported at once, with its place and the choices.
+
+This is the only module that reads the environment or a settings file. `ROLES` are the parts that `strata serve` can
+play; `NEEDS` says which neighbours each must be able to reach, here or over `[remote]`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from strata import plugins
+from strata.app.options import Options as AppOptions
+from strata.data.options import Options as DataOptions
+from strata.errors import Misconfigured
+from strata.factory.options import Options as FactoryOptions
+from strata.gateway.options import Deployment
+from strata.gateway.options import Options as GatewayOptions
+from strata.reporting.options import Notifier
+from strata.reporting.options import Options as ReportingOptions
+from strata.types import Assistant, Budget, Corpus, Department, Money, Person, Price
+
+Role = Literal["gateway", "data", "app", "factory", "reporting"]
+ROLES: tuple[Role, ...] = ("reporting", "gateway", "data", "app", "factory")
+NEEDS: dict[Role, tuple[Role, ...]] = {
+    "reporting": (),
+    "gateway": ("reporting",),
+    "data": ("gateway", "reporting"),
+    "app": ("gateway", "data", "reporting"),
+    "factory": ("app", "data", "reporting"),
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Which adapter stands behind each port: `scheme:address`; `{layer}` in an address becomes the layer's name."""
+
+    objects: str = "folder:objects"
+    records: str = "sqlite:records/{layer}.db"
+    vectors: str = "lancedb:vectors"
+    graph: str = "oxigraph:graph"
+    analytics: str = "duckdb:analytics"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, in the words of each layer."""
+
+    tenant: str
+    name: str
+    home: Path
+    master_key: bytes = field(repr=False)
+    policies: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8800
+    web: Path | None = None
+    stores: Stores = field(default_factory=Stores)
+    remote: dict[Role, str] = field(default_factory=dict)
+    door_keys: dict[Role, bytes] = field(default_factory=dict, repr=False)
+    gateway: GatewayOptions = field(default_factory=GatewayOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    app: AppOptions = field(default_factory=AppOptions)
+    factory: FactoryOptions = field(default_factory=FactoryOptions)
+    source: Path | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+# ------------------------------------------------------------------ the file's shape
+
+
+def _money(value: Any) -> int:
+    """A decimal amount of a currency as micro-units: 0.25 or "0.25" is 250000."""
+    try:
+        micros = Decimal(str(value)) * 1_000_000
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is not an amount such as 12.50") from error
+    if micros != micros.to_integral_value() or micros < 0:
+        raise ValueError(f"{value!r} must be a positive amount with at most six decimals")
+    return int(micros)
+
+
+Amount = Annotated[int, BeforeValidator(_money)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:.*)?$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Strata(_Section):
+    tenant: Slug = "local"
+    name: str = ""
+    home: str = ".strata"
+    master_key: str = ""
+    policies: list[str] = []
+
+
+class _Serve(_Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8800
+    secure_cookies: bool = False
+    web: str = ""
+
+
+class _Stores(_Section):
+    objects: Scheme = Stores().objects
+    records: Scheme = Stores().records
+    vectors: Scheme = Stores().vectors
+    graph: Scheme = Stores().graph
+    analytics: Scheme = Stores().analytics
+
+
+class _Remote(_Section):
+    gateway: str = ""
+    data: str = ""
+    app: str = ""
+    factory: str = ""
+    reporting: str = ""
+    keys: dict[Role, str] = {}
+
+
+class _Price(_Section):
+    """In the currency per million tokens; `request` per call."""
+
+    input: Amount = 0
+    output: Amount = 0
+    cached_input: Amount | None = None
+    request: Amount = 0
+    currency: str = "USD"
+
+
+class _Model(_Section):
+    kind: Literal["chat", "embedding"]
+    provider: Scheme
+    model: str = ""
+    context: Annotated[int, Field(ge=0)] = 0
+    dimensions: Annotated[int, Field(ge=0)] = 0
+    price: _Price = _Price()
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    first_token_timeout: Annotated[float, Field(gt=0)] = 30.0
+    options: dict[str, Any] = {}
+
+
+class _Department(_Section):
+    id: Slug
+    name: str
+
+
+class _Person(_Section):
+    id: Slug
+    name: str
+    email: str = ""
+    title: str = ""
+    department: Slug
+    groups: list[Slug] = []
+    roles: list[Literal["member", "editor", "finance", "auditor", "platform", "scientist"]] = ["member"]
+
+
+class _Corpus(_Section):
+    id: Slug
+    name: str
+    department: str = ""
+    readers: list[Slug] = []
+    classification: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    path: str = ""
+
+
+class _Assistant(_Section):
+    id: Slug
+    name: str
+    department: str = ""
+    description: str = ""
+    language: str = "en"
+    mode: Literal["generative", "extractive"] = "extractive"
+    fallback: Literal["extractive", "none"] = "extractive"
+    model: str = ""
+    corpora: list[str]
+    users: list[str]
+    instructions: str = ""
+    suggestions: list[str] = []
+    notice: str = "Answers are made by a machine from your documents. Check the sources."
+
+
+class _Budget(_Section):
+    id: Slug
+    name: str
+    subject: Annotated[str, Field(pattern=r"^(tenant|(department|person|assistant|key):.+)$")]
+    limit: Amount
+    currency: str = "USD"
+    period: Literal["day", "month"] = "month"
+    alarm_percent: Annotated[int, Field(ge=1, le=100)] = 80
+
+
+class _Notifier(_Section):
+    kind: str
+    options: dict[str, Any] = {}
+
+
+class _File(_Section):
+    strata: _Strata = _Strata()
+    serve: _Serve = _Serve()
+    stores: _Stores = _Stores()
+    remote: _Remote = _Remote()
+    models: dict[Slug, _Model] = {}
+    departments: list[_Department] = []
+    people: list[_Person] = []
+    corpora: list[_Corpus] = []
+    assistants: list[_Assistant] = []
+    budgets: list[_Budget] = []
+    notifiers: list[_Notifier] = []
+    gateway: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    reporting: dict[str, Any] = {}
+    app: dict[str, Any] = {}
+
+
+# ------------------------------------------------------------------ reading
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from a TOML file (`path`, else `STRATA_SETTINGS`, else ./strata.toml; none of them: the defaults).
+
+    `STRATA_HOME`, `STRATA_PORT` and `STRATA_MASTER_KEY` win over the file. Raises `Misconfigured` with all mistakes.
+    """
+    environ = os.environ if environ is None else environ
+    place = path or (Path(environ["STRATA_SETTINGS"]) if environ.get("STRATA_SETTINGS") else Path("strata.toml"))
+    if not place.is_file():
+        if path is not None or environ.get("STRATA_SETTINGS"):
+            raise Misconfigured(f"there is no settings file {str(place)!r}")
+        return read({}, environ)
+    try:
+        raw = tomllib.loads(place.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{place}: not valid TOML: {error}") from error
+    return read(raw, environ, place)
+
+
+def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None = None) -> Settings:
+    """Settings from parsed TOML. `source` anchors relative paths of corpora; `home` is relative to the working folder."""
+    try:
+        file = _File.model_validate(raw)
+    except ValidationError as error:
+        raise Misconfigured(list(_mistakes(error))) from None
+    wrong: list[str] = list(_contradictions(file))
+    references = _References(environ, source.parent if source else Path.cwd(), wrong)
+    deployments = tuple(
+        _deployment(name, model, references.inside(model.options, f"models.{name}.options"))
+        for name, model in file.models.items()
+    )
+    port = _port(environ, file.serve.port, wrong)
+    layers = _layers(file, deployments, references, wrong)
+    if wrong:
+        raise Misconfigured(wrong)
+    home = Path(environ.get("STRATA_HOME") or file.strata.home).expanduser().resolve()
+    master = _master_key(home, environ.get("STRATA_MASTER_KEY") or file.strata.master_key, references)
+    doors = {role: _key(references.text(value, f"remote.keys.{role}")) for role, value in file.remote.keys.items()}
+    if wrong:
+        raise Misconfigured(wrong)
+    return Settings(
+        tenant=file.strata.tenant,
+        name=file.strata.name or file.strata.tenant,
+        home=home,
+        master_key=master,
+        policies=_policies(file.strata.policies, references.anchor),
+        host=file.serve.host,
+        port=port,
+        web=_web(file.serve.web, references.anchor),
+        stores=Stores(**file.stores.model_dump()),
+        remote={role: url for role in ROLES if (url := getattr(file.remote, role))},
+        door_keys=doors,
+        source=source,
+        **layers,
+    )
+
+
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+        if problem["type"] == "extra_forbidden":
+            yield f"{place}: there is no such setting"
+        else:
+            given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
+            yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _contradictions(file: _File) -> Iterator[str]:
+    """What is well formed and still cannot be meant: names of nothing, names used twice."""
+    for section in ("departments", "people", "corpora", "assistants", "budgets"):
+        names = [item.id for item in getattr(file, section)]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{section}: {name!r} is there {names.count(name)} times"
+    departments = {item.id for item in file.departments}
+    corpora = {item.id for item in file.corpora}
+    groups = departments | {"everyone"} | {group for person in file.people for group in person.groups}
+    chat = {name for name, model in file.models.items() if model.kind == "chat"}
+    for index, person in enumerate(file.people):
+        yield from _known(f"people[{index}].department", [person.department], departments)
+    for index, corpus in enumerate(file.corpora):
+        yield from _known(f"corpora[{index}].department", [corpus.department] if corpus.department else [], departments)
+        yield from _known(f"corpora[{index}].readers", corpus.readers, groups)
+    for index, assistant in enumerate(file.assistants):
+        place = f"assistants[{index}]"
+        yield from _known(f"{place}.department", [assistant.department] if assistant.department else [], departments)
+        yield from _known(f"{place}.corpora", assistant.corpora, corpora)
+        yield from _known(f"{place}.users", assistant.users, groups)
+        yield from _known(f"{place}.model", [assistant.model] if assistant.model else [], chat)
+        if assistant.mode == "generative" and not assistant.model:
+            yield f"{place}.model: a generative assistant needs a model; there are {sorted(chat)}"
+    for name, model in file.models.items():
+        yield from _plugin(f"models.{name}.provider", "provider", model.provider)
+    for port in ("objects", "records", "vectors", "graph", "analytics"):
+        yield from _plugin(f"stores.{port}", port, getattr(file.stores, port))
+    for index, notifier in enumerate(file.notifiers):
+        yield from _plugin(f"notifiers[{index}].kind", "notifier", notifier.kind)
+    for role in ROLES:
+        url = getattr(file.remote, role)
+        if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+            yield f"remote.{role}: {url!r} is not an address such as http://10.0.0.7:8801"
+
+
+def _known(place: str, names: Iterable[str], choices: set[str]) -> Iterator[str]:
+    for name in names:
+        if name not in choices:
+            yield f"{place}: there is no {name!r}; there are {sorted(choices)}"
+
+
+def _plugin(place: str, kind: str, address: str) -> Iterator[str]:
+    scheme = plugins.split(address)[0]
+    if scheme not in plugins.available(kind):
+        yield f"{place}: no {kind} called {scheme!r}; there are {plugins.available(kind)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _References:
+    """Resolves `env:NAME` and `file:PATH`, so that no secret has to stand in the settings."""
+
+    environ: Mapping[str, str]
+    anchor: Path
+    wrong: list[str]
+
+    def inside(self, options: dict[str, Any], place: str) -> dict[str, Any]:
+        return {name: self.text(value, f"{place}.{name}") for name, value in options.items()}
+
+    def text(self, value: Any, place: str) -> Any:
+        if not isinstance(value, str):
+            return value
+        kind, _, rest = value.partition(":")
+        if kind == "env" and re.fullmatch(r"[A-Za-z_]\w*", rest):
+            if not self.environ.get(rest):
+                self.wrong.append(f"{place}: the environment variable {rest} is not set")
+            return self.environ.get(rest, "")
+        if kind == "file":
+            file = self.anchor / Path(rest).expanduser()
+            if not file.is_file():
+                self.wrong.append(f"{place}: there is no file {str(file)!r}")
+                return ""
+            return file.read_text(encoding="utf-8").strip()
+        return value
+
+
+def _deployment(name: str, model: _Model, options: dict[str, Any]) -> Deployment:
+    fields = model.model_dump(exclude={"price", "options"})
+    return Deployment(name=name, price=Price(**model.price.model_dump()), options=options, **fields)
+
+
+def _layers(
+    file: _File, deployments: tuple[Deployment, ...], references: _References, wrong: list[str]
+) -> dict[str, Any]:
+    """Each layer's Options, from what concerns it and its own section."""
+    departments = tuple(Department(item.id, item.name) for item in file.departments)
+    people = tuple(
+        Person(item.id, item.name, item.email, item.department, item.title, frozenset(item.groups),
+               frozenset({"member", *item.roles}))
+        for item in file.people
+    )  # fmt: skip
+    budgets = tuple(
+        Budget(item.id, item.name, item.subject, Money(item.limit, item.currency), item.period, item.alarm_percent)
+        for item in file.budgets
+    )
+    corpora = tuple(_corpus(item, references.anchor) for item in file.corpora)
+    assistants = tuple(
+        Assistant(**{**item.model_dump(), "corpora": tuple(item.corpora), "users": frozenset(item.users),
+                     "suggestions": tuple(item.suggestions)})
+        for item in file.assistants
+    )  # fmt: skip
+    notifiers = tuple(
+        Notifier(item.kind, references.inside(item.options, f"notifiers[{index}].options"))
+        for index, item in enumerate(file.notifiers)
+    ) or (Notifier("log"),)
+    embedding = next((item.name for item in deployments if item.kind == "embedding"), "embedding")
+    return {
+        "gateway": _options(GatewayOptions, "gateway", file.gateway, wrong, models=deployments, budgets=budgets),
+        "data": _options(DataOptions, "data", {"embedding": embedding, **file.data}, wrong, corpora=corpora),
+        "reporting": _options(
+            ReportingOptions, "reporting", file.reporting, wrong,
+            departments=departments, budgets=budgets, notifiers=notifiers,
+        ),
+        "app": _options(
+            AppOptions, "app", file.app, wrong, people=people, departments=departments, assistants=assistants,
+            organisation=file.strata.name, secure_cookies=file.serve.secure_cookies,
+        ),
+        "factory": FactoryOptions(people=people),
+    }  # fmt: skip
+
+
+def _corpus(item: _Corpus, anchor: Path) -> Corpus:
+    readers = frozenset(item.readers or ([item.department] if item.department else []))
+    path = str(anchor / item.path) if item.path else ""
+    return Corpus(item.id, item.name, item.department, readers, item.classification, path)
+
+
+def _options(kind: type[_T], section: str, given: Mapping[str, Any], wrong: list[str], **parts: Any) -> _T:
+    """A layer's Options from its section: only plain values may be set there, of the type of their default."""
+    defaults = kind()
+    plain = {name: getattr(defaults, name) for name in kind.__dataclass_fields__ if name not in parts}  # type: ignore[attr-defined]
+    fitting: dict[str, Any] = {}
+    for name, value in given.items():
+        default = plain.get(name)
+        number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+        if name not in plain or not isinstance(default, str | int | float | bool):
+            wrong.append(f"{section}.{name}: there is no such setting; there are {sorted(plain)}")
+        elif type(value) is not type(default) and not number:
+            wrong.append(f"{section}.{name}: {value!r} should be a {type(default).__name__}, such as {default!r}")
+        else:
+            fitting[name] = float(value) if number else value
+    return kind(**fitting, **parts)
+
+
+def _port(environ: Mapping[str, str], port: int, wrong: list[str]) -> int:
+    given = environ.get("STRATA_PORT", "")
+    if given and not (given.isdigit() and 0 < int(given) < 65536):
+        wrong.append(f"STRATA_PORT: {given!r} is not a port")
+        return port
+    return int(given) if given else port
+
+
+def _master_key(home: Path, given: str, references: _References) -> bytes:
+    """The installation's master key: as given, else from `home/master.key`, which is made at random the first time."""
+    if given:
+        return _key(references.text(given, "strata.master_key"))
+    place = home / "master.key"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not place.is_file():
+        fresh = place.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, place)  # the first process wins, the others read its key
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return _key(place.read_text(encoding="utf-8").strip())
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = text.encode()
+    if len(key) < 32:
+        raise Misconfigured("a key must have at least 32 bytes; `openssl rand -hex 32` makes one")
+    return key
+
+
+def _policies(more: list[str], anchor: Path) -> str:
+    texts = [(files("strata") / "policies" / "strata.cedar").read_text(encoding="utf-8")]
+    for name in more:
+        place = anchor / name
+        if not place.is_file():
+            raise Misconfigured(f"strata.policies: there is no file {str(place)!r}")
+        texts.append(place.read_text(encoding="utf-8"))
+    return "\n".join(texts)
+
+
+def _web(given: str, anchor: Path) -> Path | None:
+    """The built web application: as set, else `web/dist` of the source tree this runs from, if it has been built."""
+    place = anchor / given if given else Path(__file__).parents[2] / "web" / "dist"
+    return place.resolve() if (place / "index.html").is_file() else None
