@@ -1,0 +1,175 @@
+"""One process, one port: sends each request to the door that it is for, and starts and stops the server.
+
+`/v1` is the gateway's door, `/remote` the neighbours', `/healthz` and `/readyz` the operator's; everything else is the
+web application's, or not found where this process does not play `app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import uvicorn
+
+from strata import __version__
+from strata.errors import Misconfigured, NotFound
+from strata.remote import serve as serve_remote
+from strata.running import claim
+from strata.settings import Role, Settings
+from strata.wiring import CONTRACTS, Platform, build, key_for
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def address(settings: Settings, roles: Sequence[Role]) -> str:
+    """Where a process with these roles is reached: its address in `[remote]`, else the site's own."""
+    named = {settings.remote[role] for role in roles if role in settings.remote}
+    if len(roles) == len(CONTRACTS) or not named:
+        return settings.url
+    if len(named) > 1:
+        raise Misconfigured(f"{', '.join(roles)} have different addresses in [remote]; serve them apart")
+    return named.pop()
+
+
+def site(platform: Platform) -> App:
+    """The process's one ASGI application."""
+    doors = dict(_doors(platform))
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path.startswith("/v1/") and "gateway" in doors:
+            await doors["gateway"](scope, receive, send)
+        elif path.startswith("/remote/"):
+            role = path.split("/", 3)[2]
+            await doors.get(f"remote/{role}", _nothing_here)(_below(scope, "/remote"), receive, send)
+        elif path == "/healthz":
+            await _answer(send, 200, {"status": "ok", "version": __version__, "roles": list(platform.roles)})
+        elif path == "/readyz":
+            await _ready(platform, send)
+        else:
+            await doors.get("app", _nothing_here)(scope, receive, send)
+
+    return dispatch
+
+
+def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
+    settings = platform.settings
+    for role in platform.roles:
+        contract = CONTRACTS[role]
+        yield (
+            f"remote/{contract.__name__}",
+            serve_remote(role, key_for(settings, role), {contract: platform.layers[role]}),
+        )
+    if "gateway" in platform.roles:
+        from strata.gateway.http import app as gateway_app
+
+        yield "gateway", gateway_app(platform.layers["gateway"])
+    if "app" in platform.roles:
+        from strata.app.http import app as web_app
+
+        yield (
+            "app",
+            web_app(
+                platform.layers["app"],
+                platform.library,
+                platform.ledger,
+                platform.signin,
+                settings.app,
+                web=settings.web,
+            ),
+        )
+
+
+def _below(scope: Scope, prefix: str) -> Scope:
+    return {**scope, "path": scope["path"].removeprefix(prefix), "raw_path": None}
+
+
+async def _ready(platform: Platform, send: Send) -> None:
+    waiting = {role: await bus.backlog() for role, bus in platform.buses.items()}
+    await _answer(send, 200, {"status": "ready", "roles": list(platform.roles), "backlog": waiting})
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = NotFound(f"nothing is served at {scope['path']!r} by this process").problem()
+    await _answer(send, 404, problem, b"application/problem+json")
+
+
+async def _answer(send: Send, status: int, content: Any, media: bytes = b"application/json") -> None:
+    body = msgspec.json.encode(content)
+    headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+# ------------------------------------------------------------------ the server
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: `run` decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(
+    settings: Settings,
+    roles: Sequence[Role],
+    ready: Callable[[Platform, str], Awaitable[None]],
+    *,
+    port: int | None = None,
+) -> None:
+    """Serve these roles until SIGINT or SIGTERM; `ready` is called once requests are answered."""
+    url = address(settings, roles) if port is None else f"http://{settings.host}:{port}"
+    held = claim(settings.home, roles, url)
+    try:
+        async with build(settings, roles) as platform:
+            config = uvicorn.Config(
+                site(platform),
+                host=settings.host,
+                port=urlsplit(url).port or 80,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=2048,
+                timeout_keep_alive=65,
+                timeout_graceful_shutdown=10,
+            )
+            server = _Server(config)
+            _stop_on_signal(server)
+            serving = asyncio.create_task(server.serve())
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            if not serving.done():
+                await ready(platform, url)
+            await serving
+    finally:
+        held.release()
+
+
+def _stop_on_signal(server: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
