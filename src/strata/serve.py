@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,7 +103,7 @@ async def _ready(platform: Platform, send: Send) -> None:
     await _answer(send, 200, {"status": "ready", "roles": list(platform.roles), "backlog": waiting})
 
 
-async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+async def _nothing_here(scope: Scope, _receive: Receive, send: Send) -> None:
     problem = NotFound(f"nothing is served at {scope['path']!r} by this process").problem()
     await _answer(send, 404, problem, b"application/problem+json")
 
@@ -118,11 +119,19 @@ async def _answer(send: Send, status: int, content: Any, media: bytes = b"applic
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: `run` decides when it ends."""
+    """uvicorn, told when to end by `run`, and telling when it has begun."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._ready = ready
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._ready()
 
 
 async def run(
@@ -136,32 +145,41 @@ async def run(
     url = address(settings, roles) if port is None else f"http://{settings.host}:{port}"
     held = claim(settings.home, roles, url)
     try:
-        async with build(settings, roles) as platform:
-            config = uvicorn.Config(
-                site(platform),
-                host=settings.host,
-                port=urlsplit(url).port or 80,
-                loop="none",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                backlog=2048,
-                timeout_keep_alive=65,
-                timeout_graceful_shutdown=10,
-            )
-            server = _Server(config)
-            _stop_on_signal(server)
-            serving = asyncio.create_task(server.serve())
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.01)
-            if not serving.done():
-                await ready(platform, url)
-            await serving
+        with _listen(settings.host, urlsplit(url).port or 80) as listener:
+            async with build(settings, roles) as platform:
+                config = uvicorn.Config(
+                    site(platform),
+                    loop="none",
+                    http="httptools",
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_keep_alive=65,
+                    timeout_graceful_shutdown=10,
+                )
+                server = _Server(config, lambda: ready(platform, url))
+                _stop_on_signal(server)
+                await server.serve(sockets=[listener])
     finally:
         held.release()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"cannot listen on {host}:{port} ({error.strerror}); set serve.port, --port or STRATA_PORT to a free one"
+        ) from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
 
 
 def _stop_on_signal(server: uvicorn.Server) -> None:
