@@ -1,0 +1,1 @@
+"""Deliverers of events, each over the outbox of a records store."""

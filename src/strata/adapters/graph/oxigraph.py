@@ -1,0 +1,194 @@
+"""Statements in Oxigraph, one named graph per document, each question confined to the graphs that its reader may see.
+
+Deleting a statement leaves its text in the store's files, as Oxigraph never forgets a string; `erase` builds the store
+anew without it. Until then deleted text is on the disk, so no personal data belongs into a literal: statements name
+people by opaque ids, and what the ids mean is kept where it can be erased with a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pyoxigraph as ox
+
+from strata.adapters.graph._sparql import checked
+from strata.errors import Deadline, Invalid, Unavailable
+from strata.ports.graph import Statement
+from strata.types import Json, Reader
+
+T = TypeVar("T")
+
+META = ox.NamedNode("urn:strata:meta")
+ACCESS = ox.NamedNode("urn:strata:access")
+CURRENT = "CURRENT"
+
+
+@dataclass(slots=True)
+class OxigraphGraph:
+    """An Oxigraph store, in memory or in a folder below `place`. Work runs in threads; writes one after another."""
+
+    opened: ox.Store | None
+    place: Path | None = None
+    seconds: float = 10.0
+    writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def store(self) -> ox.Store:
+        if self.opened is None:
+            raise Unavailable("this graph is closed")
+        return self.opened
+
+    async def upsert(self, tenant: str, document: str, access: str, statements: Sequence[Statement]) -> None:
+        graph = _graph(tenant, document)
+        quads = [_quad(statement, graph) for statement in statements]
+        label = ox.Quad(graph, ACCESS, _label(tenant, access), META)
+        await self._write(lambda: self._replace(graph, [*quads, label]))
+
+    async def delete(self, tenant: str, documents: Sequence[str]) -> None:
+        graphs = [_graph(tenant, document) for document in documents]
+
+        def work() -> None:
+            for graph in graphs:
+                self._replace(graph, [])
+
+        await self._write(work)
+
+    async def ask(self, reader: Reader, sparql: str, *, limit: int = 1000) -> list[Json]:
+        checked(sparql)
+        until = time.monotonic() + self.seconds
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await asyncio.to_thread(self._ask, reader, sparql, limit, until)
+        except TimeoutError:
+            raise Deadline(f"the question took longer than {self.seconds:g} s; ask for less") from None
+
+    async def erase(self) -> None:
+        await self._write(self._rebuild)
+
+    async def close(self) -> None:
+        if self.opened is not None:
+            await self._write(self.opened.flush)
+            self.opened = None
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        def alone() -> T:
+            with self.writing:
+                return work()
+
+        try:
+            return await asyncio.to_thread(alone)
+        except OSError as error:
+            raise Unavailable(f"the graph cannot be written: {error}") from error
+
+    def _replace(self, graph: ox.NamedNode, quads: list[ox.Quad]) -> None:
+        """One transaction, so that no question sees half of it."""
+        old = " ".join(
+            f"DELETE WHERE {{ GRAPH {where} {{ {what} }} }};"
+            for where, what in ((graph, "?s ?p ?o"), (META, f"{graph} ?p ?o"))
+        )
+        new = " ".join(f"GRAPH {quad.graph_name} {{ {quad.triple} }}" for quad in quads)
+        self.store.update(f"{old} INSERT DATA {{ {new} }}" if quads else old)
+
+    def _ask(self, reader: Reader, sparql: str, limit: int, until: float) -> list[Json]:
+        graphs: list[Any] = [
+            quad.subject
+            for label in reader.labels
+            for quad in self.store.quads_for_pattern(None, ACCESS, _label(reader.tenant, label), META)
+        ]
+        try:
+            found = self.store.query(sparql, default_graph=graphs, named_graphs=graphs)
+        except SyntaxError as error:
+            raise Invalid(f"not a question in SPARQL: {error}") from error
+        if isinstance(found, ox.QueryBoolean):
+            return [{"boolean": bool(found)}]
+        if not isinstance(found, ox.QuerySolutions):
+            raise Invalid("ask SELECT or ASK; CONSTRUCT and DESCRIBE are not answered here")
+        return list(_rows(found, limit, until))
+
+    def _rebuild(self) -> None:
+        if self.place is None:
+            fresh = ox.Store()
+            fresh.bulk_extend(self.store)
+            self.opened = fresh
+            return
+        old = self.place / (self.place / CURRENT).read_text().strip()
+        new = self.place / f"store-{secrets.token_hex(4)}"
+        fresh = ox.Store(str(new))
+        fresh.bulk_extend(self.store)
+        fresh.flush()
+        point(self.place, new.name)
+        self.opened = fresh
+        shutil.rmtree(old)
+
+
+def _rows(found: Any, limit: int, until: float) -> Iterator[Json]:
+    names = [variable.value for variable in found.variables]
+    for number, solution in enumerate(found):
+        if number >= limit:
+            return
+        if time.monotonic() > until:
+            raise TimeoutError
+        yield {name: value.value for name in names if (value := solution[name]) is not None}
+
+
+def _graph(tenant: str, document: str) -> ox.NamedNode:
+    return ox.NamedNode(f"urn:strata:document:{quote(tenant, safe='')}/{quote(document, safe='')}")
+
+
+def _label(tenant: str, access: str) -> ox.NamedNode:
+    return ox.NamedNode(f"urn:strata:label:{quote(tenant, safe='')}/{quote(access, safe='')}")
+
+
+def _quad(statement: Statement, graph: ox.NamedNode) -> ox.Quad:
+    try:
+        thing = ox.Literal(statement.object) if statement.literal else ox.NamedNode(statement.object)
+        return ox.Quad(ox.NamedNode(statement.subject), ox.NamedNode(statement.predicate), thing, graph)
+    except ValueError as error:
+        raise Invalid(f"not a statement of IRIs: {statement}: {error}") from error
+
+
+def point(place: Path, name: str) -> None:
+    """Make `name` the store in use, all at once: the file that names it is replaced by a rename."""
+    fresh = place / f"{CURRENT}.new"
+    with fresh.open("w") as file:
+        file.write(name)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(place / CURRENT)
+    folder = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def open_store(place: Path) -> ox.Store:
+    """The store in use below this folder, made when there is none; what an interrupted `erase` left behind is removed."""
+    place.mkdir(parents=True, exist_ok=True)
+    current = place / CURRENT
+    if not current.exists():
+        point(place, "store-0")
+    name = current.read_text().strip()
+    for other in place.glob("store-*"):
+        if other.name != name:
+            shutil.rmtree(other)
+    return ox.Store(str(place / name))
+
+
+async def make(address: str = "graph", *, home: Path, seconds: float = 10.0) -> OxigraphGraph:
+    """The store in the folder `address` below `home`. A question may take `seconds`."""
+    place = (home / address).resolve()
+    try:
+        return OxigraphGraph(await asyncio.to_thread(open_store, place), place, seconds)
+    except OSError as error:
+        raise Unavailable(f"the graph in {place} cannot be opened: {error}") from error

@@ -1,0 +1,1 @@
+"""Stores of small records, changed all or nothing."""
