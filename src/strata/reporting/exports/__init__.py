@@ -1,0 +1,1 @@
+"""Forms in which charges leave for other programs, one file each."""
