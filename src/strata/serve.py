@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -121,9 +121,10 @@ async def _answer(send: Send, status: int, content: Any, media: bytes = b"applic
 class _Server(uvicorn.Server):
     """uvicorn, told when to end by `run`, and telling when it has begun."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
         super().__init__(config)
         self._ready = ready
+        self.failure: BaseException | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -131,13 +132,23 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        await self._ready()
+        self._telling = asyncio.create_task(self._ready())
+        self._telling.add_done_callback(self._told)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._telling.cancel()
+        await super().shutdown(sockets)
+
+    def _told(self, telling: asyncio.Task[None]) -> None:
+        if not telling.cancelled() and telling.exception() is not None:
+            self.should_exit = True
+            self.failure = telling.exception()
 
 
 async def run(
     settings: Settings,
     roles: Sequence[Role],
-    ready: Callable[[Platform, str], Awaitable[None]],
+    ready: Callable[[Platform, str], Coroutine[Any, Any, None]],
     *,
     port: int | None = None,
 ) -> None:
@@ -162,6 +173,8 @@ async def run(
                 server = _Server(config, lambda: ready(platform, url))
                 _stop_on_signal(server)
                 await server.serve(sockets=[listener])
+                if server.failure is not None:
+                    raise server.failure
     finally:
         held.release()
 

@@ -60,7 +60,6 @@ class Platform:
     access: Access
     layers: dict[Role, Any] = field(default_factory=dict)
     buses: dict[Role, Bus] = field(default_factory=dict)
-    keys: Keys | None = None
     signin: SignIn | None = None
 
     @property
@@ -153,7 +152,8 @@ def key_for(settings: Settings, role: Role) -> bytes:
     return settings.door_keys.get(role) or door_key(settings.master_key, role)
 
 
-def _derived(settings: Settings, purpose: str) -> bytes:
+def derived(settings: Settings, purpose: str) -> bytes:
+    """A key for one purpose, derived from the installation's master key."""
     return hmac.new(settings.master_key, f"strata/{purpose}".encode(), hashlib.sha256).digest()
 
 
@@ -189,7 +189,7 @@ async def _build_reporting(platform: Platform, stack: contextlib.AsyncExitStack)
         records=await _records(platform, stack, "reporting"),
         analytics=await _open(platform, stack, "analytics", settings.stores.analytics, "reporting"),
         access=platform.access,
-        key=_derived(settings, "audit"),
+        key=derived(settings, "audit"),
         home=settings.home,
     )
     stack.push_async_callback(ledger.close)
@@ -208,7 +208,6 @@ async def _build_gateway(platform: Platform, stack: contextlib.AsyncExitStack) -
     )
     stack.push_async_callback(gateway.close)
     platform.layers["gateway"] = gateway
-    platform.keys = gateway.keys
 
 
 async def _build_data(platform: Platform, stack: contextlib.AsyncExitStack) -> None:
@@ -243,7 +242,7 @@ async def _build_app(platform: Platform, stack: contextlib.AsyncExitStack) -> No
         library=platform.library,
         ledger=platform.ledger,
         access=platform.access,
-        key=_derived(settings, "signin"),
+        key=derived(settings, "signin"),
         embedding=settings.data.embedding,
     )
     stack.push_async_callback(desk.close)
@@ -263,6 +262,19 @@ async def _build_factory(platform: Platform, stack: contextlib.AsyncExitStack) -
         library=platform.library,
         access=platform.access,
     )
+
+
+@contextlib.asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
+    """The gateway's API keys alone, beside a gateway that may be running on the same records."""
+    from strata.gateway.keys import Keys
+
+    scheme, rest = split(settings.stores.records)
+    records = await find("records", scheme).make(rest.replace("{layer}", "gateway"), home=settings.home)
+    try:
+        yield Keys(records, Access.of(settings.policies), settings.tenant)
+    finally:
+        await records.close()
 
 
 # ------------------------------------------------------------------ who listens
