@@ -20,8 +20,17 @@ from xml.sax.saxutils import escape
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from content import Deck, Paper, Workbook, company, human_resources, product_information  # noqa: E402
-from content import regulatory_affairs, research, safety  # noqa: E402
+from content import (  # noqa: E402
+    Deck,
+    Paper,
+    Workbook,
+    company,
+    human_resources,
+    product_information,
+    regulatory_affairs,
+    research,
+    safety,
+)
 
 MODULES = (research, safety, regulatory_affairs, human_resources, product_information, company)
 WRITTEN = datetime(2025, 12, 1, 9, 0, tzinfo=UTC)
@@ -29,9 +38,9 @@ INK = "1F3A5F"
 TINT = "DCE6F1"
 
 
-def main() -> None:
+def main(folder: Path = HERE / "documents") -> None:
     for work in works():
-        target = HERE / "documents" / work.path
+        target = folder / work.path
         target.parent.mkdir(parents=True, exist_ok=True)
         content = written(work)
         target.write_bytes(content)
@@ -67,14 +76,15 @@ class Block:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
+CONTINUED = {"more": ("paragraph", "bullet", "step", "caption"), "table": ("table",)}
+
+
 def blocks(body: str) -> Iterator[Block]:
     """Read the markup of `Paper.body`; consecutive lines of one piece are joined by a space."""
     kind, lines = "", list[str]()
     for line in [*body.strip().splitlines(), ""]:
         start = opening(line)
-        if start == "more" and kind in {"paragraph", "bullet", "step", "caption"}:
-            lines.append(line.strip())
-        elif start == "table" and kind == "table":
+        if kind in CONTINUED.get(start, ()):
             lines.append(line.strip())
         else:
             if kind:
@@ -141,6 +151,7 @@ def pdf(paper: Paper) -> bytes:
     out = io.BytesIO()
     template = SimpleDocTemplate(
         out, pagesize=A4, leftMargin=22 * mm, rightMargin=22 * mm, topMargin=28 * mm, bottomMargin=24 * mm, invariant=1,
+        pageCompression=0,
         title=paper.title, author="CryoDyne", subject=f"{paper.number}, version {paper.version}", lang=paper.language,
     )  # fmt: skip
     template.build(list(flowables(paper)), canvasmaker=Pages)
@@ -208,7 +219,10 @@ def pdf_table(rows: tuple[tuple[str, ...], ...], head: bool) -> Any:
     plain = ParagraphStyle("cell", fontName="Helvetica", fontSize=8.4, leading=10.6)
     strong = ParagraphStyle("head", parent=plain, fontName="Helvetica-Bold")
     cells = [
-        [Paragraph(marked(cell), strong if (head and i == 0) or (not head and j == 0) else plain) for j, cell in enumerate(row)]
+        [
+            Paragraph(marked(cell), strong if (head and i == 0) or (not head and j == 0) else plain)
+            for j, cell in enumerate(row)
+        ]
         for i, row in enumerate(rows)
     ]
     lengths = [max(8, min(48, max(len(row[j]) for row in rows))) for j in range(len(rows[0]))]
@@ -247,7 +261,11 @@ def word(paper: Paper) -> bytes:
     for level in (1, 2, 3):
         document.styles[f"Heading {level}"].font.color.rgb = RGBColor.from_string(INK)
     properties = document.core_properties
-    properties.title, properties.author, properties.subject = paper.title, "CryoDyne", f"{paper.number} v{paper.version}"
+    properties.title, properties.author, properties.subject = (
+        paper.title,
+        "CryoDyne",
+        f"{paper.number} v{paper.version}",
+    )
     properties.language, properties.created, properties.modified = paper.language, WRITTEN, WRITTEN
     section = document.sections[0]
     section.header.paragraphs[0].text = f"CryoDyne · {paper.number} · Version {paper.version} · {paper.classification}"
@@ -300,7 +318,8 @@ def deck(work: Deck) -> bytes:
                 paragraph = frame.paragraphs[0] if i == 0 else frame.add_paragraph()
                 paragraph.text, paragraph.font.size = point, Pt(18)
             if slide.table:
-                page.placeholders[1].height = Inches(2.4)
+                body = page.placeholders[1]
+                body.left, body.top, body.width, body.height = Inches(0.5), Inches(1.6), Inches(9), Inches(2.6)
         if slide.table:
             top = Inches(4.4 if slide.points else 1.7)
             rows, columns = len(slide.table), len(slide.table[0])
@@ -321,7 +340,11 @@ def workbook(work: Workbook) -> bytes:
 
     book = Book()
     book.remove(book.active)
-    book.properties.title, book.properties.creator, book.properties.created = work.title, "CryoDyne", WRITTEN.replace(tzinfo=None)
+    book.properties.title, book.properties.creator, book.properties.created = (
+        work.title,
+        "CryoDyne",
+        WRITTEN.replace(tzinfo=None),
+    )
     for sheet in work.sheets:
         page = book.create_sheet(sheet.name)
         page.append([sheet.title])

@@ -84,6 +84,9 @@ There are limited data in pregnancy (fewer than 60 outcomes). As a precaution Fr
 Women should use contraception during treatment and for 1 week after the last dose. Velmoflast is present in the milk of
 animals; breast-feeding should be discontinued.
 
+## 4.7 Effects on ability to drive and use machines
+Frigevra has no or negligible influence. Patients who feel dizzy should not drive.
+
 ## 4.8 Undesirable effects
 The most frequent adverse reactions in 214 adults and 61 children were headache (14.2%), nasopharyngitis (12.7%) and
 nausea (8.3%). The profile in children was similar to that in adults, apart from vomiting, which was more frequent (9.8%).
@@ -125,6 +128,9 @@ Glacyra 150 mg hard capsules
 
 # 2 Qualitative and quantitative composition
 Each hard capsule contains 100 mg or 150 mg of quorvatinib (as mesilate). The 150 mg capsule contains sunset yellow FCF (E110).
+
+# 3 Pharmaceutical form
+The 100 mg capsule is white and printed "QV100". The 150 mg capsule is orange and printed "QV150".
 
 # 4 Clinical particulars
 ## 4.1 Therapeutic indications
@@ -237,6 +243,9 @@ Algentis 75 mg solution for injection in pre-filled syringe
 Each pre-filled pen contains 150 mg of brosnelimab in 1 mL. Each pre-filled syringe contains 75 mg of brosnelimab in 0.5 mL.
 Brosnelimab is a humanised IgG1 monoclonal antibody against TSLP produced in Chinese hamster ovary cells.
 
+# 3 Pharmaceutical form
+Clear to slightly opalescent, colourless to pale yellow solution, free of visible particles.
+
 # 4 Clinical particulars
 ## 4.1 Therapeutic indications
 Algentis is indicated as add-on maintenance treatment in patients aged 12 years and older with severe eosinophilic asthma that is
@@ -249,6 +258,9 @@ subcutaneously.
 
 ### Adolescents aged 12 years and older weighing less than 40 kg
 The recommended dose is a loading dose of 150 mg followed by 75 mg every 4 weeks.
+
+### Elderly patients and renal or hepatic impairment
+No dose adjustment is needed.
 
 ### Children under 12 years
 No recommendation on posology can be made; study ALG-305 in children aged 6 to 11 years is ongoing.
@@ -268,8 +280,14 @@ Algentis must not be used to treat acute asthma exacerbations. Anaphylaxis has b
 mostly within 2 hours of the first injection; the first injection is therefore given under medical observation of 2 hours.
 Pre-existing helminth infections are treated before Algentis is started.
 
+## 4.5 Interaction with other medicinal products
+No interaction studies have been performed. Live vaccines should not be given during treatment.
+
 ## 4.6 Fertility, pregnancy and lactation
 Human IgG crosses the placenta. Algentis should be used in pregnancy only if the expected benefit exceeds the risk.
+
+## 4.7 Effects on ability to drive and use machines
+Algentis has no or negligible influence.
 
 ## 4.8 Undesirable effects
 ^ Table 1. Adverse reactions in placebo-controlled studies (n = 1,106)
