@@ -1,0 +1,35 @@
+"""Answers made of quotations: the one to three statements that carry an answer best, in the order of their document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from strata.app.evidence import THRESHOLDS, Evidence, Thresholds
+from strata.app.words import keys
+
+MOST = 3
+"""An extractive answer has at most this many statements."""
+
+
+def chosen(
+    evidence: Sequence[Evidence], language: str = "en", most: int = MOST, limits: Thresholds = THRESHOLDS
+) -> list[Evidence]:
+    """The best statement, and those that come close to it and say something else; `evidence` is best first."""
+    picked: list[Evidence] = []
+    for one in evidence:
+        if len(picked) == most or (picked and one.score < limits.companion * picked[0].score):
+            break
+        if not any(_same(one, other, language, limits) for other in picked):
+            picked.append(one)
+    first = {statement.document: rank for rank, statement in reversed(list(enumerate(e.statement for e in picked)))}
+    return sorted(picked, key=lambda one: (first[one.statement.document], one.statement.start))
+
+
+def _same(one: Evidence, other: Evidence, language: str, limits: Thresholds) -> bool:
+    """Whether two statements overlap in place or say the same in other words."""
+    mine, its = one.statement, other.statement
+    if mine.document == its.document and mine.start < its.end and its.start < mine.end:
+        return True
+    left, right = keys(mine.text, language), keys(its.text, language)
+    smaller = min(len(left), len(right))
+    return bool(smaller) and len(left & right) / smaller >= limits.near_copy
