@@ -31,7 +31,7 @@ aged 2 years and older. Frigevra is not indicated for acute gout flares.
 Treatment should be started by a physician experienced in autoinflammatory diseases.
 
 ### Adults and adolescents weighing 45 kg or more
-The recommended dose is 50 mg twice daily, taken about 12 hours apart with or without food.
+The recommended dose of velmoflast in adults is 50 mg twice daily, taken about 12 hours apart with or without food.
 
 ### Paediatric patients aged 2 years and older weighing less than 45 kg
 The recommended paediatric dose is 1 mg/kg twice daily, up to a maximum of 50 mg per dose. The dose is rounded to the steps in
@@ -303,7 +303,7 @@ Anti-drug antibodies were found in 4.1% of patients and neutralising antibodies 
 
 # 5 Pharmacological properties
 Over 52 weeks Algentis lowered the annual rate of severe exacerbations by 56% against placebo (rate ratio 0.44, 95% CI 0.37 to
-0.53). The half-life is 24 days.
+0.53). {half_life}
 
 # 6 Pharmaceutical particulars
 ## 6.3 Shelf life
@@ -334,9 +334,9 @@ WORKS = (
           ALGENTIS.format(
               life="36 months.",
               storage="Store in a refrigerator (2 °C to 8 °C) in the outer carton in order to protect from light. Do not freeze. "
-                      "If needed, the unopened pen or syringe may be kept at up to 25 °C for a maximum of 14 days; after that it "
-                      "must be used or discarded and must not be put back into the refrigerator.",
-              warm="25 °C", days="14 days, once"),
+                      "If needed, the unopened pen or syringe may be kept outside the refrigerator at up to 25 °C for a "
+                      "maximum of 14 days; after that it must be used or discarded and must not be put back into the refrigerator.",
+              warm="25 °C", days="14 days, once", half_life="The half-life of brosnelimab is 24 days."),
           labels=LABELS),
     Paper("company/product-information/archive/algentis-product-information-2023-superseded.pdf",
           "Algentis (brosnelimab): product information (SUPERSEDED)",
@@ -345,8 +345,9 @@ WORKS = (
           "This text was superseded on 10 June 2025 by version 6.0. It is kept for reference only and must not be used.\n\n"
           + ALGENTIS.format(
               life="24 months.",
-              storage="Store in a refrigerator (2 °C to 8 °C). Do not freeze. The unopened pen may be kept at up to 25 °C for a "
+              storage="Store in a refrigerator (2 °C to 8 °C). Do not freeze. Before use it may be kept at room temperature (up to 25 °C) for a "
                       "maximum of 7 days.",
-              warm="25 °C", days="7 days, once"),
+              warm="25 °C", days="7 days, once",
+              half_life="In the first study the half-life was estimated at 26 days."),
           labels=LABELS),
 )  # fmt: skip

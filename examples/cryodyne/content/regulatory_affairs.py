@@ -191,7 +191,7 @@ Position approved by the regulatory leads on 5 November 2025; to be reviewed aft
 CALENDAR = (
     ("Algentis", "EEA", "Extension of indication, children 6 to 11 years: day 120 responses", "2026-01-09", "Anneke de Vries", "On track"),
     ("Glacyra", "US", "Response to information request on dissolution", "2026-01-16", "Jonas Weber", "On track"),
-    ("Frigevra", "EEA", "Renewal of the marketing authorisation", "2026-02-06", "Jonas Weber", "On track"),
+    ("Algentis", "EEA", "Renewal of the marketing authorisation", "2026-12-18", "Jonas Weber", "Planned"),
     ("Frigevra", "US", "Annual report", "2026-07-02", "Anneke de Vries", "Planned"),
     ("Glacyra", "EEA", "Type IB: new supplier of the desiccant", "2026-03-12", "Jonas Weber", "Planned"),
     ("Glacyra", "JP", "New drug application", "2026-05-29", "Claire Dubois", "At risk"),

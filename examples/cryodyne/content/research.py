@@ -12,7 +12,7 @@ in adults with heart failure with preserved ejection fraction (HFpEF).
 ^ Table 1. Study at a glance
 | Item | Content |
 | Investigational product | CRD-417 tablets 10 mg and 30 mg, matching placebo |
-| Population | 412 adults with HFpEF at 52 sites in 11 countries |
+| Population | 412 adults with HFpEF at 52 sites in 14 countries |
 | Randomisation | 1:1:1 to 10 mg, 30 mg or placebo once daily, stratified by region and atrial fibrillation |
 | Duration | Screening up to 28 days, treatment 24 weeks, safety follow-up 4 weeks |
 | Primary endpoint | Ratio of NT-proBNP at week 16 to baseline |
