@@ -73,13 +73,16 @@ async def ask(
     connection: Any,
     sql: str,
     parameters: Mapping[str, object] | None,
-    tables: Callable[[], set[str]],
+    tables: set[str],
+    show: Callable[[Any, str], None],
     seconds: float,
 ) -> list[Json]:
-    """The rows of one SELECT, run in a thread on its own cursor and interrupted after `seconds`."""
+    """The rows of one SELECT, run in a thread on its own cursor and interrupted after `seconds`. `show` makes one of
+    the tables visible to that cursor; it is called for those that the question names.
+    """
     statement = _checked(connection, sql)
     cursor = connection.cursor()
-    task = asyncio.ensure_future(asyncio.to_thread(_run, cursor, statement, dict(parameters or {}), tables))
+    task = asyncio.ensure_future(asyncio.to_thread(_run, cursor, statement, dict(parameters or {}), tables, show))
     try:
         async with asyncio.timeout(seconds):
             return await asyncio.shield(task)
@@ -102,14 +105,18 @@ def _checked(connection: Any, sql: str) -> Any:
     return statements[0]
 
 
-def _run(cursor: Any, statement: Any, parameters: Json, tables: Callable[[], set[str]]) -> list[Json]:
+def _run(
+    cursor: Any, statement: Any, parameters: Json, tables: set[str], show: Callable[[Any, str], None]
+) -> list[Json]:
     try:
+        for table in tables & set(re.findall(r"\w+", statement.query.lower())):
+            show(cursor, table)
         found = cursor.sql(statement.query, params={name: parameters[name] for name in statement.named_parameters})
         return _plain(found.to_arrow_table())
     except KeyError as error:
         raise Invalid(f"the question names the parameter ${error.args[0]}, which was not given") from error
     except duckdb.CatalogException as error:
-        raise Invalid(f"{_first(error)}; the tables with rows are {sorted(tables())}") from error
+        raise Invalid(f"{_first(error)}; the tables with rows are {sorted(tables)}") from error
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise Unavailable(f"the tables cannot be read: {_first(error)}") from error
     except duckdb.Error as error:

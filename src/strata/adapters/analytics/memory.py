@@ -33,10 +33,9 @@ class MemoryAnalytics:
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise Invalid(f"the rows do not fit the table {table}: {error}") from error
         self.kept[table] = both
-        self.connection.register(table, both)
 
     async def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Json]:
-        return await ask(self.connection, sql, parameters, lambda: set(self.kept), self.seconds)
+        return await ask(self.connection, sql, parameters, set(self.kept), self._show, self.seconds)
 
     async def tables(self) -> set[str]:
         return set(self.kept)
@@ -46,6 +45,9 @@ class MemoryAnalytics:
 
     async def close(self) -> None:
         self.connection.close()
+
+    def _show(self, cursor: Any, table: str) -> None:
+        cursor.register(table, self.kept[table])
 
 
 async def make(address: str = "", *, home: Path | None = None, seconds: float = 30.0) -> MemoryAnalytics:

@@ -13,8 +13,9 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -22,7 +23,7 @@ from urllib.parse import quote
 import pyoxigraph as ox
 
 from strata.adapters.graph._sparql import checked
-from strata.errors import Deadline, Invalid, Unavailable
+from strata.errors import Deadline, Invalid, StrataError, Unavailable
 from strata.ports.graph import Statement
 from strata.types import Json, Reader
 
@@ -68,9 +69,12 @@ class OxigraphGraph:
         until = time.monotonic() + self.seconds
         try:
             async with asyncio.timeout(self.seconds):
-                return await asyncio.to_thread(self._ask, reader, sparql, limit, until)
+                answer = await asyncio.to_thread(self._ask, reader, sparql, limit, until)
         except TimeoutError:
-            raise Deadline(f"the question took longer than {self.seconds:g} s; ask for less") from None
+            raise self._late() from None
+        if isinstance(answer, StrataError):
+            raise answer
+        return answer
 
     async def erase(self) -> None:
         await self._write(self._rebuild)
@@ -99,7 +103,10 @@ class OxigraphGraph:
         new = " ".join(f"GRAPH {quad.graph_name} {{ {quad.triple} }}" for quad in quads)
         self.store.update(f"{old} INSERT DATA {{ {new} }}" if quads else old)
 
-    def _ask(self, reader: Reader, sparql: str, limit: int, until: float) -> list[Json]:
+    def _ask(self, reader: Reader, sparql: str, limit: int, until: float) -> list[Json] | StrataError:
+        """The answer, or the error as a value: a raised one would carry Oxigraph's results, which may not leave their
+        thread, to another.
+        """
         graphs: list[Any] = [
             quad.subject
             for label in reader.labels
@@ -108,12 +115,23 @@ class OxigraphGraph:
         try:
             found = self.store.query(sparql, default_graph=graphs, named_graphs=graphs)
         except SyntaxError as error:
-            raise Invalid(f"not a question in SPARQL: {error}") from error
+            return Invalid(f"not a question in SPARQL: {error}")
+        except OSError as error:
+            return Unavailable(f"the graph cannot be read: {error}")
         if isinstance(found, ox.QueryBoolean):
             return [{"boolean": bool(found)}]
         if not isinstance(found, ox.QuerySolutions):
-            raise Invalid("ask SELECT or ASK; CONSTRUCT and DESCRIBE are not answered here")
-        return list(_rows(found, limit, until))
+            return Invalid("ask SELECT or ASK; CONSTRUCT and DESCRIBE are not answered here")
+        names = [variable.value for variable in found.variables]
+        rows: list[Json] = []
+        for solution in islice(found, limit):
+            if time.monotonic() > until:
+                return self._late()
+            rows.append({name: value.value for name in names if (value := solution[name]) is not None})
+        return rows
+
+    def _late(self) -> Deadline:
+        return Deadline(f"the question took longer than {self.seconds:g} s; ask for less")
 
     def _rebuild(self) -> None:
         if self.place is None:
@@ -129,16 +147,6 @@ class OxigraphGraph:
         point(self.place, new.name)
         self.opened = fresh
         shutil.rmtree(old)
-
-
-def _rows(found: Any, limit: int, until: float) -> Iterator[Json]:
-    names = [variable.value for variable in found.variables]
-    for number, solution in enumerate(found):
-        if number >= limit:
-            return
-        if time.monotonic() > until:
-            raise TimeoutError
-        yield {name: value.value for name in names if (value := solution[name]) is not None}
 
 
 def _graph(tenant: str, document: str) -> ox.NamedNode:

@@ -64,7 +64,17 @@ def prepared(changes: tuple[Change, ...], events: Sequence[Event]) -> Commit:
     for change in changes:
         if not change.partition or not change.key:
             raise Invalid("a record needs a partition and a key")
+        if not (change.partition.isascii() and change.key.isascii()):
+            _must_be_unicode(change.partition, change.key)
     return Commit(changes, values, tuple([(event.partition, event.kind, encode(event)) for event in events]))
+
+
+def _must_be_unicode(*names: str) -> None:
+    try:
+        for name in names:
+            name.encode()
+    except UnicodeEncodeError:
+        raise Invalid(f"the name of a record must be valid Unicode: {names!r}") from None
 
 
 def _value(change: Put) -> bytes:
