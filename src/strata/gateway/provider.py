@@ -28,7 +28,8 @@ class Provider(Protocol):
 
     def stream(self, request: Json) -> AsyncIterator[Json]:
         """`chat.completion.chunk` objects in order; the last one (or one after it without choices) has `usage` where
-        the vendor counts it. Raises before the first chunk, or ends with an error.
+        the vendor counts it. Raises before the first chunk, or ends with an error. Any chunk may carry the `usage` so
+        far: the latest one counts.
         """
         ...
 
@@ -37,7 +38,11 @@ class Provider(Protocol):
         ...
 
     def count(self, text: str) -> int:
-        """Tokens of the text: exact where the provider has the tokenizer, otherwise an upper estimate."""
+        """Tokens of the text: exact where the provider has the tokenizer, otherwise an upper bound."""
+        ...
+
+    async def warm(self) -> None:
+        """Load whatever the first call would have to wait for. Doing it twice changes nothing."""
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""One file for each guardrail; each offers `make(options) -> Guardrail`."""

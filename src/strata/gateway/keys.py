@@ -1,0 +1,180 @@
+"""API keys of our own: shown once when they are made, kept only as a hash, gone within seconds when revoked.
+
+A key holds 256 random bits, so a plain SHA-256 is enough at rest: there is nothing to guess. A key's id is the
+beginning of that hash, so a key is found by one read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import msgspec
+
+from strata.access import Access, Resource
+from strata.errors import Conflict, Invalid, NotFound, Unauthenticated
+from strata.events import KeyCreated, KeyRevoked
+from strata.ports.records import Put, Records
+from strata.types import Json, Principal, Subject, now
+
+PREFIX = "sk-strata-"
+TTL = 3.0
+"""Seconds for which a key is believed without asking the store again: within these a revocation bites everywhere."""
+
+MAX_CACHED = 20_000
+NO_KEY = "send an API key: 'Authorization: Bearer sk-strata-…'; a platform engineer can make you one"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key: everything but the key. Its use is paid by `department` and `owner`."""
+
+    id: str
+    tenant: str
+    name: str
+    owner: str
+    department: str
+    hash: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """The key as the one who calls: a service that may call models."""
+        return Principal(self.tenant, self.id, self.name, self.department, roles=frozenset({"caller"}), kind="service")
+
+    @property
+    def payer(self) -> Subject:
+        return Subject(self.tenant, self.department, self.owner, key=self.id)
+
+
+@dataclass(slots=True)
+class Seen:
+    """A key as it was last read, ready for the next call; `key` None: there is no such key."""
+
+    until: float
+    key: ApiKey | None
+    principal: Principal | None = None
+    payer: Subject | None = None
+    expires: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The tenant's API keys."""
+
+    records: Records
+    access: Access
+    tenant: str
+    ttl: float = TTL
+    clock: Callable[[], float] = time.monotonic
+    today: Callable[[], datetime] = now
+    _seen: dict[bytes, Seen] = field(default_factory=dict, repr=False)
+
+    @property
+    def partition(self) -> str:
+        return f"{self.tenant}/keys"
+
+    async def create(
+        self,
+        principal: Principal,
+        name: str,
+        *,
+        owner: str,
+        department: str,
+        expires_at: datetime | None = None,
+    ) -> tuple[ApiKey, str]:
+        """A new key and its plain text, which cannot be had again. Raises `Forbidden` without the right to manage."""
+        if not name.strip() or not department.strip():
+            raise Invalid("an API key needs a name and a department that pays for it")
+        if expires_at is not None and (expires_at.tzinfo is None or expires_at <= self.today()):
+            raise Invalid(f"the expiry {expires_at.isoformat()} must be a moment to come, with its time zone")
+        plain = PREFIX + secrets.token_urlsafe(32)
+        hash_ = hashlib.sha256(plain.encode()).hexdigest()
+        key = ApiKey(_id(hash_), self.tenant, name, owner, department, hash_, self.today(), expires_at)
+        self.access.require(principal, "manage", Resource.plain("Key", self.tenant, key.id))
+        made = KeyCreated(tenant=self.tenant, actor=principal.id, key=key.id, name=name, department=department)
+        await self.records.commit(Put(self.partition, key.id, _json(key), version=0), events=[made])
+        return key, plain
+
+    async def revoke(self, principal: Principal, id: str) -> ApiKey:
+        """From now on here, and within `ttl` seconds everywhere, the key opens nothing. Twice changes nothing."""
+        self.access.require(principal, "manage", Resource.plain("Key", self.tenant, id))
+        record = await self.records.get(self.partition, id)
+        if record is None:
+            raise NotFound(f"no API key called {id!r}; list the keys to see their ids")
+        key = _key(record.value)
+        if key.revoked_at is not None:
+            return key
+        key = replace(key, revoked_at=self.today())
+        gone = KeyRevoked(tenant=self.tenant, actor=principal.id, key=id)
+        try:
+            await self.records.commit(Put(self.partition, id, _json(key), version=record.version), events=[gone])
+        except Conflict:
+            return await self.revoke(principal, id)
+        self._seen.pop(bytes.fromhex(key.hash), None)
+        return key
+
+    async def list(self, principal: Principal) -> list[ApiKey]:
+        """The tenant's keys, those revoked and expired too, the newest first."""
+        self.access.require(principal, "manage", Resource.plain("Key", self.tenant, "*"))
+        found: list[ApiKey] = []
+        after = None
+        while page := await self.records.query(self.partition, after=after):
+            found += [_key(record.value) for record in page]
+            after = page[-1].key
+        return sorted(found, key=lambda key: key.created_at, reverse=True)
+
+    async def find(self, plain: str) -> tuple[Principal, Subject]:
+        """Who calls with this key, and who pays. Raises `Unauthenticated` for a key that does not or no longer opens.
+
+        The key is looked up by its hash, and the whole hash is compared in constant time.
+        """
+        if not plain:
+            raise Unauthenticated(NO_KEY)
+        hash_ = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()
+        seen = self._seen.get(hash_)
+        if seen is None or seen.until <= self.clock():
+            seen = await self._look(hash_)
+        if seen.key is None or seen.principal is None or seen.payer is None:
+            raise Unauthenticated("this API key is not known here; check that it is whole, or ask for a new one")
+        if seen.key.revoked_at is not None:
+            raise Unauthenticated(f"the API key {seen.key.name!r} has been revoked; ask for a new one")
+        if seen.expires <= self.today().timestamp():
+            raise Unauthenticated(f"the API key {seen.key.name!r} has expired; ask for a new one")
+        return seen.principal, seen.payer
+
+    async def _look(self, hash_: bytes) -> Seen:
+        record = await self.records.get(self.partition, _id(hash_.hex()))
+        key = _key(record.value) if record else None
+        if key is not None and not hmac.compare_digest(bytes.fromhex(key.hash), hash_):
+            key = None
+        until = self.clock() + (self.ttl if key else min(self.ttl, 1.0))
+        seen = Seen(until, key)
+        if key is not None:
+            seen.principal, seen.payer = key.principal, key.payer
+            seen.expires = key.expires_at.timestamp() if key.expires_at else float("inf")
+        if len(self._seen) >= MAX_CACHED:
+            self._seen.clear()
+        self._seen[hash_] = seen
+        return seen
+
+
+def _id(hash_: str) -> str:
+    return f"key_{hash_[:24]}"
+
+
+def _json(key: ApiKey) -> Json:
+    plain: Json = msgspec.to_builtins(key)
+    return plain
+
+
+def _key(value: Json) -> ApiKey:
+    key = msgspec.convert(value, ApiKey)
+    return replace(key, created_at=key.created_at.astimezone(UTC))

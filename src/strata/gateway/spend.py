@@ -1,0 +1,308 @@
+"""The brake and the till: no call leaves without room for it, and every call is paid for exactly once.
+
+Before a call, the most it can cost is added to `held` of every budget that applies, in one commit that fails if any
+of them has no room. `held` is what has been spent plus what calls under way may still spend. After the call one commit
+takes the reservation away, adds the exact cost to `spent`, gives back the rest of `held`, writes the call's row and
+tells `UsageRecorded`. The row is written only if it is not there yet, so two who settle the same call cannot both win.
+
+A process that dies leaves its reservations. Whoever finds them, at start or later, settles them at the estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from strata.errors import BudgetExhausted, Conflict
+from strata.events import UsageRecorded
+from strata.gateway.lease import Lease, surely_dead
+from strata.ports.records import Add, Change, Check, Delete, LimitReached, Put, Record, Records
+from strata.types import Budget, BudgetStatus, Json, Subject, Usage, now
+
+Outcome = Literal["ok", "client-gone", "failed", "reconciled"]
+KINDS = ("department", "person", "assistant", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A call that wants to leave: who pays, for what, and the most it can cost in micro-units."""
+
+    request: str
+    payer: Subject
+    model: str
+    provider: str
+    operation: str
+    estimate: int
+    currency: str
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Room made for a call. `counters` are the budgets' records; `seen` is the version of the row it will replace."""
+
+    quote: Quote
+    counters: tuple[str, ...]
+    at: datetime
+    lease: str
+    seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a call came to. `estimated`: the vendor did not say, so the tokens are our count."""
+
+    usage: Usage
+    cost: int
+    outcome: Outcome
+    duration_ms: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """The budgets of one tenant. `ttl`: seconds after which the lease of a process that is not heard of runs out."""
+
+    records: Records
+    tenant: str
+    budgets: tuple[Budget, ...]
+    lease: Lease
+    ttl: float = 900.0
+    clock: Callable[[], datetime] = now
+    _applying: dict[Subject, tuple[Budget, ...]] = field(default_factory=dict, repr=False)
+
+    # -------------------------------------------------------------- a call
+
+    async def reserve(self, quote: Quote) -> Reservation:
+        """Make room for the call in every budget that applies, or in none.
+
+        Raises `BudgetExhausted` with the budget's name and when it resets, and `Conflict` for a request id that is
+        under way or has been paid for. A call that failed and cost nothing may be tried again under its id.
+        """
+        at = self.clock()
+        budgets = self.applying(quote.payer) if quote.estimate else ()
+        reservation = Reservation(quote, tuple(counter(budget, at) for budget in budgets), at, self.lease.name)
+        try:
+            if not await self._commit(reservation, budgets):
+                reservation = await self._again(reservation)
+                if not await self._commit(reservation, budgets):
+                    raise _taken(quote.request, "is under way")
+        except LimitReached as error:
+            raise self._exhausted(error, budgets, at, quote) from error
+        return reservation
+
+    async def settle(self, reservation: Reservation, bill: Bill) -> bool:
+        """Charge exactly what was used and give back the rest. False when somebody else has settled it already."""
+        quote = reservation.quote
+        changes: list[Change] = [
+            Put(self._rows(reservation.at), quote.request, _row(reservation, bill), version=reservation.seen),
+            Delete(self._open, quote.request),
+        ]
+        for key in reservation.counters:
+            changes += [
+                Add(self._counters, key, "held", bill.cost - quote.estimate),
+                Add(self._counters, key, "spent", bill.cost),
+            ]
+        try:
+            await self.records.commit(*changes, events=[_event(self.tenant, quote, bill)])
+        except Conflict:
+            return False
+        return True
+
+    def applying(self, payer: Subject) -> tuple[Budget, ...]:
+        """The budgets that a payer's calls count against."""
+        found = self._applying.get(payer)
+        if found is None:
+            if len(self._applying) > 10_000:
+                self._applying.clear()
+            own = {"tenant"} | {f"{kind}:{getattr(payer, kind)}" for kind in KINDS if getattr(payer, kind)}
+            found = self._applying[payer] = tuple(budget for budget in self.budgets if budget.subject in own)
+        return found
+
+    async def _commit(self, reservation: Reservation, budgets: Sequence[Budget]) -> bool:
+        """Write the reservation; False when its request id is taken."""
+        request, at = reservation.quote.request, reservation.at
+        month, before = self._rows(at), self._rows(at.replace(day=1) - timedelta(days=1))
+        changes: list[Change] = [
+            Check(month, request, reservation.seen),
+            Check(before, request, 0),
+            Put(self._open, request, _open_value(reservation), version=0),
+        ]
+        for budget, key in zip(budgets, reservation.counters, strict=True):
+            changes.append(Add(self._counters, key, "held", reservation.quote.estimate, ceiling=budget.limit.micros))
+        try:
+            await self.records.commit(*changes)
+        except Conflict:
+            return False
+        return True
+
+    async def _again(self, reservation: Reservation) -> Reservation:
+        """The reservation for another try of a call that failed and cost nothing; otherwise `Conflict`."""
+        request = reservation.quote.request
+        if await self.records.get(self._open, request):
+            raise _taken(request, "is under way")
+        row = await self.records.get(self._rows(reservation.at), request)
+        if row is None or row.value["outcome"] != "failed" or row.value["cost"]:
+            raise _taken(request, "has been answered and paid for")
+        return Reservation(reservation.quote, reservation.counters, reservation.at, reservation.lease, seen=row.version)
+
+    def _exhausted(self, error: LimitReached, budgets: Sequence[Budget], at: datetime, quote: Quote) -> BudgetExhausted:
+        budget = next(budget for budget in budgets if counter(budget, at) == error.add.key)
+        resets = resets_at(budget, at)
+        left = max(budget.limit.micros - error.value, 0)
+        return BudgetExhausted(
+            f"the budget {budget.name!r} has {_money(left, quote.currency)} left and this call may cost up to "
+            f"{_money(quote.estimate, quote.currency)}; it resets at {resets:%Y-%m-%d %H:%M} UTC, "
+            "or have it raised; a smaller max_tokens lowers what a call may cost",
+            budget=budget.name,
+            resets_at=resets,
+        )
+
+    # -------------------------------------------------------------- what stands
+
+    async def status(self) -> list[BudgetStatus]:
+        """Every budget in its present period."""
+        at = self.clock()
+        return [
+            _status(budget, at, await self.records.get(self._counters, counter(budget, at))) for budget in self.budgets
+        ]
+
+    # -------------------------------------------------------------- what a crash left
+
+    async def renew(self) -> None:
+        """Say that this process lives, for another `ttl` seconds."""
+        until = (self.clock() + timedelta(seconds=self.ttl)).timestamp()
+        await self.records.commit(Put(self._leases, self.lease.id, {"until": until, "name": self.lease.name}))
+
+    async def give_up(self) -> None:
+        """Say that this process is done, so that others need not wait for its lease to run out."""
+        await self.records.commit(Delete(self._leases, self.lease.id))
+
+    async def reconcile(self, mine: Callable[[str], bool]) -> int:
+        """Settle at the estimate what dead processes left, and what this one no longer knows of; returns how many.
+
+        `mine` says whether a request is under way in this process.
+        """
+        settled, after = 0, None
+        alive: dict[str, bool] = {}
+        while page := await self.records.query(self._open, after=after, limit=200):
+            for record in page:
+                left = msgspec.convert(record.value, Reservation)
+                if left.lease not in alive:
+                    alive[left.lease] = await self._alive(left.lease)
+                orphan = not mine(record.key) if left.lease == self.lease.name else not alive[left.lease]
+                if orphan:
+                    settled += await self.settle(left, Bill(Usage(), left.quote.estimate, "reconciled", 0, True))
+            after = page[-1].key
+        await self._forget_dead()
+        return settled
+
+    async def _alive(self, name: str) -> bool:
+        if name == self.lease.name:
+            return True
+        if surely_dead(name):
+            return False
+        lease = await self.records.get(self._leases, name.partition("|")[0])
+        return lease is not None and float(lease.value["until"]) > self.clock().timestamp()
+
+    async def _forget_dead(self) -> None:
+        for lease in await self.records.query(self._leases):
+            if not await self._alive(lease.value["name"]):
+                await self.records.commit(Delete(self._leases, lease.key))
+
+    # -------------------------------------------------------------- places
+
+    @property
+    def _open(self) -> str:
+        return f"{self.tenant}/reservations"
+
+    @property
+    def _counters(self) -> str:
+        return f"{self.tenant}/budgets"
+
+    @property
+    def _leases(self) -> str:
+        return f"{self.tenant}/leases"
+
+    def _rows(self, at: datetime) -> str:
+        return f"{self.tenant}/calls/{at:%Y-%m}"
+
+
+def period(budget: Budget, at: datetime) -> str:
+    """The period that a moment belongs to: `2026-08` or `2026-08-14`, in UTC."""
+    return f"{at:%Y-%m-%d}" if budget.period == "day" else f"{at:%Y-%m}"
+
+
+def resets_at(budget: Budget, at: datetime) -> datetime:
+    """When the next period begins, in UTC."""
+    today = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if budget.period == "day":
+        return today + timedelta(days=1)
+    return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def counter(budget: Budget, at: datetime) -> str:
+    """The key of the record that counts a budget in the period of a moment."""
+    return f"{budget.id}/{period(budget, at)}"
+
+
+def _taken(request: str, how: str) -> Conflict:
+    return Conflict(f"the request id {request!r} {how}; send each new request under an id of its own")
+
+
+def _status(budget: Budget, at: datetime, record: Record | None) -> BudgetStatus:
+    value = record.value if record else {}
+    spent = int(value.get("spent", 0))
+    state: Literal["ok", "alarm", "exhausted"] = "ok"
+    if spent >= budget.limit.micros:
+        state = "exhausted"
+    elif spent * 100 >= budget.limit.micros * budget.alarm_percent:
+        state = "alarm"
+    held = int(value.get("held", 0))
+    return BudgetStatus(budget, period(budget, at), spent, held - spent, state, resets_at(budget, at))
+
+
+def _open_value(reservation: Reservation) -> Json:
+    value: Json = msgspec.to_builtins(reservation)
+    return value
+
+
+def _row(reservation: Reservation, bill: Bill) -> Json:
+    quote, usage = reservation.quote, bill.usage
+    return {
+        "model": quote.model,
+        "provider": quote.provider,
+        "outcome": bill.outcome,
+        "cost": bill.cost,
+        "currency": quote.currency,
+        "prompt": usage.prompt_tokens,
+        "completion": usage.completion_tokens,
+        "at": reservation.at.timestamp(),
+    }
+
+
+def _event(tenant: str, quote: Quote, bill: Bill) -> UsageRecorded:
+    return UsageRecorded(
+        tenant=tenant,
+        actor=quote.payer.person or quote.payer.key or tenant,
+        request=quote.request,
+        payer=quote.payer,
+        model=quote.model,
+        provider=quote.provider,
+        operation=quote.operation,
+        usage=bill.usage,
+        cost_micros=bill.cost,
+        currency=quote.currency,
+        outcome=bill.outcome,
+        duration_ms=bill.duration_ms,
+        streamed=quote.streamed,
+        estimated=bill.estimated,
+    )
+
+
+def _money(micros: int, currency: str) -> str:
+    return f"{micros / 1_000_000:.6f}".rstrip("0").rstrip(".") + f" {currency}"
