@@ -20,7 +20,7 @@ class CsvExport:
         yield line(COLUMNS)
         for charge in charges:
             cells = [str(getattr(charge, name)) for name in COLUMNS[:-1]]
-            yield line([*cells, str(amount(charge.cost_micros))])
+            yield line([*cells, format(amount(charge.cost_micros), "f")])
 
 
 def line(cells: Iterable[str]) -> str:

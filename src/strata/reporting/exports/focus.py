@@ -41,7 +41,7 @@ class FocusExport:
     def _cells(self, charge: Charge) -> dict[str, str]:
         day = date.fromisoformat(charge.day)
         month = day.replace(day=1)
-        cost = str(amount(charge.cost_micros))
+        cost = format(amount(charge.cost_micros), "f")
         tokens = str(charge.prompt_tokens + charge.completion_tokens)
         tags = {"department": charge.department, "person": charge.person, "assistant": charge.assistant}
         return {

@@ -6,7 +6,7 @@ import asyncio
 import smtplib
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from email.message import EmailMessage
 from typing import Any, Literal
 
@@ -67,7 +67,7 @@ class EmailNotifier:
 
 def make(options: Mapping[str, Any]) -> EmailNotifier:
     """`host`, `sender`, `to` (addresses), and where wanted `port`, `security`, `user`, `password`, `timeout`."""
-    unknown = sorted(options.keys() - {item.name for item in msgspec.inspect.type_info(EmailNotifier).fields})  # type: ignore[attr-defined]
+    unknown = sorted(options.keys() - {item.name for item in fields(EmailNotifier)})
     wrong = [f"the email notifier has no option {name!r}" for name in unknown]
     known = {name: value for name, value in options.items() if name not in unknown}
     try:

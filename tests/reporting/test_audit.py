@@ -1,0 +1,196 @@
+"""The audit record as the layers, an auditor and a forger meet it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from strata.errors import Forbidden, Invalid, Misconfigured, Unavailable
+from strata.events import PassagesFound
+from strata.ports.records import Delete, Put
+from strata.reporting.verify import verify
+from strata.reporting.witness import split
+
+
+async def test_facts_become_entries_in_the_order_they_were_told(bench, people, facts):
+    events = [facts.deleted(number) for number in range(130)]
+    await bench.ledger.hear(people.layer, facts.told(*events))
+    entries = await bench.ledger.audit(people.auditor, limit=1000)
+    assert [entry.event for entry in entries] == [event.id for event in events]
+    assert [entry.sequence for entry in entries] == list(range(1, 131))
+    assert entries[7].action == "SessionDeleted"
+    assert (entries[7].actor, entries[7].subject, entries[7].at) == ("rae", "ses_7", events[7].at)
+    assert entries[7].detail == {"session": "ses_7", "assistant": "lab"}
+    assert entries[7].previous == entries[6].hash
+    assert (await bench.ledger.verify(people.auditor)).problems == ()
+
+
+async def test_the_record_is_read_page_by_page(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(number) for number in range(5))))
+    assert [entry.sequence for entry in await bench.ledger.audit(people.auditor, after=2, limit=2)] == [3, 4]
+    with pytest.raises(Invalid):
+        await bench.ledger.audit(people.auditor, limit=0)
+
+
+async def test_a_fact_told_twice_is_entered_once(bench, people, facts):
+    first, second = facts.deleted(1), facts.deleted(2)
+    await bench.ledger.hear(people.layer, facts.told(first, first))
+    await bench.ledger.hear(people.layer, facts.told(first, second))
+    assert [entry.event for entry in await bench.ledger.audit(people.auditor)] == [first.id, second.id]
+
+
+async def test_a_fact_told_again_after_a_restart_is_entered_once(bench, people, facts):
+    event = facts.deleted()
+    await bench.ledger.hear(people.layer, facts.told(event))
+    again = await bench.again()
+    await again.hear(people.layer, facts.told(event, facts.deleted(1)))
+    await again.close()
+    verdict = await again.verify(people.auditor)
+    assert (verdict.entries, verdict.problems) == (2, ())
+
+
+async def test_two_ledgers_over_one_store_do_not_fork_the_chain(bench, people, facts):
+    other = await bench.again()
+    shared = [facts.deleted(number) for number in range(20)]
+
+    async def tell(ledger, start):
+        for number in range(20):
+            await ledger.hear(people.layer, facts.told(facts.deleted(start + number), shared[number]))
+
+    await asyncio.gather(tell(bench.ledger, 100), tell(other, 200))
+    await other.close()
+    verdict = await bench.ledger.verify(people.auditor)
+    assert (verdict.entries, verdict.problems) == (60, ())
+
+
+async def test_only_layers_tell_and_only_auditors_read(bench, people, facts):
+    with pytest.raises(Forbidden):
+        await bench.ledger.hear(people.auditor, facts.told(facts.deleted()))
+    with pytest.raises(Forbidden):
+        await bench.ledger.audit(people.finance)
+    with pytest.raises(Forbidden):
+        await bench.ledger.verify(people.researcher)
+    with pytest.raises(Forbidden):
+        [line async for line in bench.ledger.export_audit(people.layer)]
+    assert await bench.ledger.audit(people.operator) == []
+
+
+async def test_a_fact_of_another_tenant_is_refused_and_nothing_is_entered(bench, people, facts):
+    stranger = facts.told(facts.deleted())
+    stranger[0]["event"]["tenant"] = "globex"
+    with pytest.raises(Forbidden, match="globex"):
+        await bench.ledger.hear(people.layer, facts.told(facts.deleted()) + stranger)
+    assert await bench.ledger.audit(people.auditor) == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{}, {"kind": "Nonsense", "event": {}}, {"kind": "SignedIn"}, {"kind": "SignedIn", "event": {"tenant": 1}}, 7],
+)
+async def test_a_fact_that_cannot_be_read_is_refused_by_its_number(bench, people, facts, raw):
+    with pytest.raises(Invalid, match="fact 1 "):
+        await bench.ledger.hear(people.layer, [*facts.told(facts.deleted()), raw])
+    assert await bench.ledger.audit(people.auditor) == []
+
+
+async def test_an_oversized_fact_is_entered_by_its_digest(bench, people, facts):
+    event = PassagesFound(
+        tenant="acme", actor="rae", search="s", assistant="lab", passages=("p" * 100,) * 5000, documents=(), policy="1"
+    )
+    await bench.ledger.hear(people.layer, facts.told(event, facts.deleted()))
+    first, second = await bench.ledger.audit(people.auditor)
+    assert first.detail.keys() == {"sha256", "bytes"}
+    assert second.action == "SessionDeleted"
+
+
+async def test_a_checkpoint_follows_the_first_fact_and_then_every_so_many(opened, people, facts):
+    bench = await opened(checkpoint_entries=10)
+    for number in range(25):
+        await bench.ledger.hear(people.layer, facts.told(facts.deleted(number)))
+    sizes = [json.loads(line)["size"] for line in split(bench.witness.read_bytes())]
+    assert sizes == [1, 11, 21]
+    await bench.ledger.close()
+    await bench.ledger.close()
+    sizes = [json.loads(line)["size"] for line in split(bench.witness.read_bytes())]
+    assert sizes == [1, 11, 21, 25]
+
+
+async def test_without_a_pause_every_commit_has_its_checkpoint(opened, people, facts):
+    bench = await opened(checkpoint_seconds=0.0)
+    for number in range(3):
+        await bench.ledger.hear(people.layer, facts.told(facts.deleted(number)))
+    assert [json.loads(line)["size"] for line in split(bench.witness.read_bytes())] == [1, 2, 3]
+
+
+async def test_the_record_exports_and_verifies_offline(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(number) for number in range(1200))))
+    await bench.ledger.close()
+    log = [line async for line in bench.ledger.export_audit(people.auditor)]
+    verdict = verify("acme", log, split(bench.witness.read_bytes()), bench.ledger.public_key)
+    assert (verdict.entries, verdict.problems) == (1200, ())
+    assert verdict == await bench.ledger.verify(people.auditor)
+
+
+async def test_an_edit_in_the_store_is_found(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(number) for number in range(5))))
+    entry = await bench.records.get("acme/audit", "0000000000000003")
+    await bench.records.commit(Put("acme/audit", entry.key, {**entry.value, "actor": "nobody"}))
+    problems = (await bench.ledger.verify(people.auditor)).problems
+    assert "entry 3 was changed: its hash does not belong to what it says" in problems
+
+
+async def test_a_cut_in_the_store_is_found_even_before_the_next_checkpoint(opened, people, facts):
+    bench = await opened(checkpoint_entries=1000)
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted(1)))
+    await bench.records.commit(Delete("acme/audit", "0000000000000002"))
+    assert (await bench.ledger.verify(people.auditor)).problems == ("the chain had 2 entries; 1 are left",)
+
+
+async def test_a_checkpoint_signs_the_record_as_it_was_written_not_as_it_was_tampered_with(opened, people, facts):
+    bench = await opened(checkpoint_entries=1000)
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted(1)))
+    entry = await bench.records.get("acme/audit", "0000000000000002")
+    await bench.records.commit(Put("acme/audit", entry.key, {**entry.value, "actor": "nobody"}))
+    await bench.ledger.close()
+    problems = (await bench.ledger.verify(people.auditor)).problems
+    assert any("has another root: entries 2 to 2" in problem for problem in problems)
+
+
+async def test_a_head_that_was_tampered_with_stops_the_record_rather_than_forking_it(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    await bench.records.commit(Delete("acme/audit-head", "head"))
+    with pytest.raises(Unavailable, match="tampered"):
+        await bench.ledger.hear(people.layer, facts.told(facts.deleted(1)))
+
+
+async def test_a_line_torn_by_a_power_cut_does_not_spoil_the_witness(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    whole = bench.witness.read_bytes()
+    bench.witness.write_bytes(whole + whole[:50])
+    assert (await bench.ledger.verify(people.auditor)).problems == ()
+    again = await bench.again()
+    await again.hear(people.layer, facts.told(facts.deleted(1)))
+    await again.close()
+    verdict = await again.verify(people.auditor)
+    assert (verdict.checkpoints, verdict.problems) == (2, ())
+
+
+async def test_a_witness_that_cannot_be_written_stops_no_fact_but_shows(opened, people, facts):
+    bench = await opened(checkpoint_entries=1)
+    bench.witness.mkdir(parents=True)
+    await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(number) for number in range(150))))
+    assert len(await bench.ledger.audit(people.auditor, limit=1000)) == 150
+    bench.witness.rmdir()
+    problems = (await bench.ledger.verify(people.auditor)).problems
+    assert "no checkpoint covers any of the 150 entries" in problems
+
+
+async def test_a_key_that_is_too_short_is_a_wrong_setting(bench):
+    from strata.reporting.checkpoint import Signer
+
+    with pytest.raises(Misconfigured):
+        Signer.of(b"short")
