@@ -2,7 +2,7 @@
 
 import pytest
 
-from strata.adapters.records import memory
+from strata.adapters.records import memory, sqlite
 from strata.testing.records import RecordsPromise
 
 
@@ -10,3 +10,11 @@ class TestMemory(RecordsPromise):
     @pytest.fixture
     async def records(self):
         return await memory.make("")
+
+
+class TestSqlite(RecordsPromise):
+    @pytest.fixture(params=[True, False], ids=["durable", "rebuildable"])
+    async def records(self, tmp_path, request):
+        records = await sqlite.make("records.db", home=tmp_path, durable=request.param)
+        yield records
+        await records.close()

@@ -1,0 +1,36 @@
+-- Records and their outbox in one SQLite file. A record lives in the index itself (WITHOUT ROWID), so that reading one
+-- is one search. The outbox numbers events in the order of their commits and never reuses a number.
+
+-- :schema
+CREATE TABLE IF NOT EXISTS record (
+    partition TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (partition, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    partition TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    event BLOB NOT NULL
+) STRICT;
+
+-- :get
+SELECT version, value FROM record WHERE partition = ? AND key = ?
+
+-- :up
+SELECT key, value, version FROM record WHERE partition = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?
+
+-- :down
+SELECT key, value, version FROM record WHERE partition = ? AND key >= ? AND key < ? ORDER BY key DESC LIMIT ?
+
+-- :put
+INSERT INTO record (partition, key, version, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (partition, key) DO UPDATE SET version = excluded.version, value = excluded.value
+
+-- :delete
+DELETE FROM record WHERE partition = ? AND key = ?
+
+-- :tell
+INSERT INTO outbox (partition, kind, event) VALUES (?, ?, ?)
