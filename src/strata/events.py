@@ -171,6 +171,8 @@ class CallRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCreated(Event):
+    """An API key was made."""
+
     key: str
     name: str
     department: str
@@ -182,6 +184,8 @@ class KeyCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRevoked(Event):
+    """An API key was withdrawn."""
+
     key: str
 
     @property
@@ -214,12 +218,14 @@ class BudgetCrossed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(Event):
+    """Somebody signed in."""
+
     method: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOut(Event):
-    pass
+    """Somebody signed out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +240,8 @@ class SessionEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionAsked(SessionEvent):
+    """A reader asked an assistant something."""
+
     message: str
 
 
@@ -254,11 +262,13 @@ class QuestionAnswered(SessionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDeleted(SessionEvent):
-    pass
+    """A reader deleted a chat and all its messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackGiven(SessionEvent):
+    """A reader rated an answer."""
+
     message: str
     emoji: str
     reasons: tuple[str, ...]

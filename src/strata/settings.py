@@ -101,11 +101,13 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:.*)?$")]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of the file: what is not declared here is a mistake."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Strata(_Section):
+class _Strata(Section):
     tenant: Slug = "local"
     name: str = ""
     home: str = ".strata"
@@ -113,14 +115,14 @@ class _Strata(_Section):
     policies: list[str] = []
 
 
-class _Serve(_Section):
+class _Serve(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8800
     secure_cookies: bool = False
     web: str = ""
 
 
-class _Stores(_Section):
+class _Stores(Section):
     objects: Scheme = Stores().objects
     records: Scheme = Stores().records
     vectors: Scheme = Stores().vectors
@@ -128,7 +130,7 @@ class _Stores(_Section):
     analytics: Scheme = Stores().analytics
 
 
-class _Remote(_Section):
+class _Remote(Section):
     gateway: str = ""
     data: str = ""
     app: str = ""
@@ -137,7 +139,7 @@ class _Remote(_Section):
     keys: dict[Role, str] = {}
 
 
-class _Price(_Section):
+class _Price(Section):
     """In the currency per million tokens; `request` per call."""
 
     input: Amount = 0
@@ -147,7 +149,7 @@ class _Price(_Section):
     currency: str = "USD"
 
 
-class _Model(_Section):
+class _Model(Section):
     kind: Literal["chat", "embedding"]
     provider: Scheme
     model: str = ""
@@ -159,12 +161,12 @@ class _Model(_Section):
     options: dict[str, Any] = {}
 
 
-class _Department(_Section):
+class _Department(Section):
     id: Slug
     name: str
 
 
-class _Person(_Section):
+class _Person(Section):
     id: Slug
     name: str
     email: str = ""
@@ -174,7 +176,7 @@ class _Person(_Section):
     roles: list[Literal["member", "editor", "finance", "auditor", "platform", "scientist"]] = ["member"]
 
 
-class _Corpus(_Section):
+class _Corpus(Section):
     id: Slug
     name: str
     department: str = ""
@@ -183,7 +185,7 @@ class _Corpus(_Section):
     path: str = ""
 
 
-class _Assistant(_Section):
+class _Assistant(Section):
     id: Slug
     name: str
     department: str = ""
@@ -199,7 +201,7 @@ class _Assistant(_Section):
     notice: str = "Answers are made by a machine from your documents. Check the sources."
 
 
-class _Budget(_Section):
+class _Budget(Section):
     id: Slug
     name: str
     subject: Annotated[str, Field(pattern=r"^(tenant|(department|person|assistant|key):.+)$")]
@@ -209,12 +211,14 @@ class _Budget(_Section):
     alarm_percent: Annotated[int, Field(ge=1, le=100)] = 80
 
 
-class _Notifier(_Section):
+class _Notifier(Section):
     kind: str
     options: dict[str, Any] = {}
 
 
-class _File(_Section):
+class File(Section):
+    """The whole file."""
+
     strata: _Strata = _Strata()
     serve: _Serve = _Serve()
     stores: _Stores = _Stores()
@@ -256,7 +260,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None = None) -> Settings:
     """Settings from parsed TOML. `source` anchors relative paths of corpora; `home` is relative to the working folder."""
     try:
-        file = _File.model_validate(raw)
+        file = File.model_validate(raw)
     except ValidationError as error:
         raise Misconfigured(list(_mistakes(error))) from None
     wrong: list[str] = list(_contradictions(file))
@@ -301,7 +305,7 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
             yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}"
 
 
-def _contradictions(file: _File) -> Iterator[str]:
+def _contradictions(file: File) -> Iterator[str]:
     """What is well formed and still cannot be meant: names of nothing, names used twice."""
     for section in ("departments", "people", "corpora", "assistants", "budgets"):
         names = [item.id for item in getattr(file, section)]
@@ -382,7 +386,7 @@ def _deployment(name: str, model: _Model, options: dict[str, Any]) -> Deployment
 
 
 def _layers(
-    file: _File, deployments: tuple[Deployment, ...], references: _References, wrong: list[str]
+    file: File, deployments: tuple[Deployment, ...], references: _References, wrong: list[str]
 ) -> dict[str, Any]:
     """Each layer's Options, from what concerns it and its own section."""
     departments = tuple(Department(item.id, item.name) for item in file.departments)
