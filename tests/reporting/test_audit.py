@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from strata.errors import Forbidden, Invalid, Misconfigured, Unavailable
@@ -131,6 +133,15 @@ async def test_the_record_exports_and_verifies_offline(bench, people, facts):
     verdict = verify("acme", log, split(bench.witness.read_bytes()), bench.ledger.public_key)
     assert (verdict.entries, verdict.problems) == (1200, ())
     assert verdict == await bench.ledger.verify(people.auditor)
+
+
+async def test_entries_read_through_the_contract_verify_offline_as_well(bench, people, facts):
+    moments = [datetime(2026, 11, 22, tzinfo=UTC), datetime.fromisoformat("2026-11-22T10:00:00.5+02:00")]
+    await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(at=moment) for moment in moments)))
+    log = [msgspec.json.encode(entry) for entry in await bench.ledger.audit(people.auditor)]
+    await bench.ledger.close()
+    verdict = verify("acme", log, split(bench.witness.read_bytes()), bench.ledger.public_key)
+    assert (verdict.entries, verdict.problems) == (2, ())
 
 
 async def test_an_edit_in_the_store_is_found(bench, people, facts):

@@ -175,7 +175,7 @@ class AuditRecord:
     def _entry(self, end: Head, event: Event) -> Json:
         entry: Json = {
             "sequence": end.tree.size + 1,
-            "at": event.at.isoformat(),
+            "at": msgspec.to_builtins(event.at),
             "tenant": self.tenant,
             "actor": event.actor,
             "action": event.kind,

@@ -1,0 +1,77 @@
+"""What is measured of an answer: the promise of the files in `metrics/`.
+
+Each of those files offers `make() -> Metric`; a new file is a new metric.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Protocol
+
+from strata.factory import metrics as folder
+from strata.types import EvalCase, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an assistant did with a question.
+
+    `sources` are the addresses `corpus/source` of the cited documents; `closed` counts citations of documents that the
+    one who asked may not open. `refused` is why the question was not let in at all; there is no answer then.
+    """
+
+    text: str = ""
+    outcome: Outcome | None = None
+    quotes: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
+    closed: int = 0
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A score from 0 to 1, and why it is not 1."""
+
+    score: float
+    reason: str = ""
+
+
+class Metric(Protocol):
+    """`name` is the key of its scores. A case passes when every metric that applies to it gives 1."""
+
+    @property
+    def name(self) -> str: ...
+
+    def judge(self, case: EvalCase, reply: Reply) -> Verdict | None:
+        """The score, or None where it does not apply to a case of this kind. Pure: equal arguments, equal scores."""
+        ...
+
+
+def load() -> tuple[Metric, ...]:
+    """Every metric there is, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return tuple(importlib.import_module(f"{folder.__name__}.{name}").make() for name in names)
+
+
+def says(text: str, phrase: str) -> bool:
+    """Whether the text has the phrase as whole words and whole numbers; spelling of spaces, dashes, quotes, capital
+    letters, Markdown marks and the commas in `1,000` does not matter.
+    """
+    wanted = normal(phrase)
+    if not wanted:
+        return False
+    pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(wanted)}(?!\w)(?![.,]\d)"
+    return re.search(pattern, normal(text)) is not None
+
+
+def normal(text: str) -> str:
+    """Text in the form in which it is compared."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = re.sub(r"[‐‑‒–—−]", "-", text)
+    text = re.sub(r"[‘’‚“”„«»\"'`*_]", "", text)
+    text = re.sub(r"(?<=\d)[, ](?=\d{3}(?!\d))", "", " ".join(text.split()))
+    return re.sub(r"(?<=\d) %", "%", text).strip()
