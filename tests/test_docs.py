@@ -23,7 +23,10 @@ PAGES = [
 
 def test_the_reference_says_what_the_code_says():
     check = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "reference" / "generate.py"), "--check"], capture_output=True, text=True
+        [sys.executable, str(ROOT / "docs" / "reference" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert check.returncode == 0, check.stderr
 
