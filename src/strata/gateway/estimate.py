@@ -26,11 +26,20 @@ MAX_CHOICES = 128
 
 def prompt_bound(body: Json, count: Callable[[str], int]) -> int:
     """An upper bound of the prompt's tokens; `count` is an upper bound for a text."""
+    try:
+        return _bound(body, count)
+    except RecursionError as error:
+        raise Invalid("the request is nested too deeply") from error
+
+
+def _bound(body: Json, count: Callable[[str], int]) -> int:
     total = OVERHEAD
     for name, value in body.items():
         if name == "messages" and isinstance(value, list):
             for message in value:
                 total += OVERHEAD + _weigh(message, count)
+        elif name == "input" and isinstance(value, list):
+            total += sum(_weigh_input(text, count) for text in value)
         elif name != "model" and isinstance(value, (str, list, dict)):
             total += _weigh(value, count)
     return total
@@ -75,7 +84,14 @@ def _weigh(value: Any, count: Callable[[str], int]) -> int:
         return sum(OVERHEAD + count(name) + _weigh(part, count) for name, part in value.items())
     if isinstance(value, list):
         return len(value) + sum(_weigh(part, count) for part in value)
-    return OVERHEAD
+    return len(str(value))
+
+
+def _weigh_input(text: Any, count: Callable[[str], int]) -> int:
+    """A text to embed, which may already be tokens: a list of numbers, or one number of such a list."""
+    if isinstance(text, list):
+        return len(text)
+    return 1 if isinstance(text, int) else OVERHEAD + _weigh(text, count)
 
 
 def _whole(body: Json, name: str) -> int:

@@ -1,0 +1,117 @@
+"""Makes the gateway from its options: every deployment's provider and tariff, the budgets, the guardrails."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from typing import Any
+
+from strata.access import Access
+from strata.errors import Misconfigured
+from strata.gateway import providers
+from strata.gateway.gateway import ModelGateway
+from strata.gateway.guardrails import size
+from strata.gateway.keys import Keys
+from strata.gateway.lease import mine
+from strata.gateway.limits import Limits
+from strata.gateway.options import Deployment, Options
+from strata.gateway.prices import Tariff, published
+from strata.gateway.router import Route, Router
+from strata.gateway.spend import KINDS, Spend
+from strata.ports.records import Records
+from strata.types import Budget, Price
+
+Find = Callable[[str], Any]
+
+
+async def build(
+    options: Options, *, tenant: str, records: Records, access: Access, find: Find | None = None
+) -> ModelGateway:
+    """The gateway, with what an earlier crash left already settled. `find` gives the module of a provider's name.
+
+    Raises `Misconfigured` with every mistake in the deployments and budgets.
+    """
+    wrong: list[str] = []
+    routes: dict[str, Route] = {}
+    for deployment in options.models:
+        if deployment.name in routes:
+            wrong.append(f"models.{deployment.name}: there are two models of this name")
+            continue
+        try:
+            routes[deployment.name] = _route(deployment, find or _module)
+        except Misconfigured as error:
+            wrong += error.mistakes
+    wrong += _budget_mistakes(options.budgets, routes.values())
+    if wrong:
+        raise Misconfigured(wrong)
+    gateway = ModelGateway(
+        tenant,
+        options,
+        records,
+        access,
+        Router(routes),
+        Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
+        Limits(options.requests_per_minute, options.max_concurrent),
+        (size.make(options),),
+        Keys(records, access, tenant),
+    )
+    await gateway.start()
+    return gateway
+
+
+def _route(deployment: Deployment, find: Find) -> Route:
+    name, _, row = deployment.provider.partition(":")
+    module = find(name)
+    return Route(deployment, module.make(row, deployment), _tariff(deployment, module, row))
+
+
+def _tariff(deployment: Deployment, module: Any, row: str) -> Tariff:
+    """The price in the settings, else the published one; a vendor that charges must have one of the two."""
+    if deployment.price != Price():
+        return Tariff(((0, deployment.price),))
+    vendor = module.price_list(row) if hasattr(module, "price_list") else ""
+    if not vendor or deployment.options.get("free"):
+        return Tariff()
+    model = deployment.model or deployment.name
+    found = published(vendor, model)
+    if found is None:
+        raise Misconfigured(
+            f"models.{deployment.name}: no published price is known for {vendor} {model!r}, so its budgets could not "
+            "hold; set price.input and price.output, or options.free = true if it costs nothing"
+        )
+    return found
+
+
+def _budget_mistakes(budgets: Iterable[Budget], routes: Iterable[Route]) -> list[str]:
+    wrong = []
+    currencies = {route.tariff.currency: route.deployment.name for route in routes if not route.tariff.free}
+    seen: set[str] = set()
+    for budget in budgets:
+        kind, _, value = budget.subject.partition(":")
+        if budget.subject != "tenant" and (kind not in KINDS or not value):
+            choices = ", ".join(f"{kind}:NAME" for kind in KINDS)
+            wrong.append(f"budgets.{budget.id}: the subject {budget.subject!r} is none of tenant, {choices}")
+        if budget.id in seen:
+            wrong.append(f"budgets.{budget.id}: there are two budgets of this id")
+        seen.add(budget.id)
+        wrong += [
+            f"budgets.{budget.id}: its currency is {budget.limit.currency}, but the model {model!r} is priced in {currency}"
+            for currency, model in currencies.items()
+            if currency != budget.limit.currency
+        ]
+    return wrong
+
+
+def _module(name: str) -> Any:
+    """The provider file of this name, ours or that of an installed package."""
+    for point in entry_points(group="strata.provider", name=name):
+        return importlib.import_module(point.module)
+    ours = sorted(it.name for it in pkgutil.iter_modules(providers.__path__) if not it.name.startswith("_"))
+    if name not in ours:
+        raise Misconfigured(f"no provider called {name!r}; there are {ours}")
+    try:
+        return importlib.import_module(f"strata.gateway.providers.{name}")
+    except ImportError as error:
+        raise Misconfigured(f"the provider {name!r} needs a package that is not installed: {error}") from error

@@ -1,0 +1,486 @@
+"""The one door to every model: each call is routed, judged, reserved, made, and settled exactly once.
+
+`chat`, `pieces` and `embeddings` work on OpenAI's JSON and serve the HTTP door; `complete`, `stream` and `embed` are
+the same for the other layers, as `contracts.Gateway` promises. Settling happens beside the answer: the caller does not
+wait for it, and a caller who leaves cannot stop it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from strata.access import Access, Resource
+from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
+from strata.events import CallRefused
+from strata.gateway.call import Call
+from strata.gateway.estimate import completion_bound, prompt_bound
+from strata.gateway.guardrail import Blocked, Guardrail, Submission, pass_all
+from strata.gateway.keys import Keys
+from strata.gateway.limits import Limits
+from strata.gateway.options import Options
+from strata.gateway.router import Router
+from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend
+from strata.ports.records import Records
+from strata.types import (
+    BudgetStatus,
+    ChatRequest,
+    Completion,
+    Delta,
+    Embeddings,
+    EmbedRequest,
+    Json,
+    Model,
+    Money,
+    Principal,
+    Subject,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+DRAIN = 10.0
+"""Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls and who pays."""
+
+    principal: Principal
+    payer: Subject
+
+    @property
+    def name(self) -> str:
+        return self.payer.key or self.principal.id
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer as OpenAI's JSON, and what it cost."""
+
+    request: str
+    body: Json
+    bill: Bill
+    currency: str
+
+
+@dataclass(slots=True)
+class State:
+    """What a gateway remembers between calls, in this process only."""
+
+    under_way: set[str] = field(default_factory=set)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    permitted: dict[tuple[Principal, str], bool] = field(default_factory=dict)
+    told: dict[str, float] = field(default_factory=dict)
+    keeper: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Work beside the caller, held on to until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def drained(self, timeout: float | None = None) -> None:
+        """Wait for the work that has been started so far."""
+        if self.tasks:
+            await asyncio.wait(set(self.tasks), timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelGateway:
+    """Implements `contracts.Gateway`."""
+
+    tenant: str
+    options: Options
+    records: Records
+    access: Access
+    router: Router
+    spend: Spend
+    limits: Limits
+    guardrails: tuple[Guardrail, ...]
+    keys: Keys
+    state: State = field(default_factory=State, repr=False)
+
+    # -------------------------------------------------------------- the contract
+
+    async def complete(self, principal: Principal, request: ChatRequest) -> Completion:
+        caller = Caller(principal, self._payer(principal, request.assistant))
+        answer = await self.chat(caller, _chat_body(request), request.request_id)
+        choice = answer.body["choices"][0]
+        text = (choice.get("message") or {}).get("content") or ""
+        cost = Money(answer.bill.cost, answer.currency)
+        return Completion(
+            request.request_id, request.model, text, choice.get("finish_reason") or "stop", answer.bill.usage, cost
+        )
+
+    async def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[Delta]:
+        caller = Caller(principal, self._payer(principal, request.assistant))
+        finish = "stop"
+        async with aclosing(self.pieces(caller, _chat_body(request), request.request_id)) as pieces:
+            async for chunk in pieces:
+                for choice in chunk.get("choices") or ():
+                    finish = choice.get("finish_reason") or finish
+                    if text := (choice.get("delta") or {}).get("content"):
+                        yield Delta(text)
+                if "strata" in chunk:
+                    told = chunk["strata"]
+                    usage = Usage(**told["usage"])
+                    yield Delta("", finish, usage, Money(told["cost_micros"], told["currency"]))
+
+    async def embed(self, principal: Principal, request: EmbedRequest) -> Embeddings:
+        caller = Caller(principal, self._payer(principal, request.assistant))
+        body: Json = {"model": request.model, "input": list(request.texts)}
+        answer = await self.embeddings(caller, body, request.request_id)
+        rows = sorted(answer.body["data"], key=lambda row: int(row.get("index", 0)))
+        if len(rows) != len(request.texts):
+            raise UpstreamBroken(
+                f"the vendor of {request.model!r} gave {len(rows)} vectors for {len(request.texts)} texts"
+            )
+        vectors = [row["embedding"] for row in rows]
+        cost = Money(answer.bill.cost, answer.currency)
+        return Embeddings(request.request_id, request.model, vectors, answer.bill.usage, cost)
+
+    async def models(self, principal: Principal) -> list[Model]:
+        """The models that this principal may call."""
+        return [route.model for route in self.router if self._may_call(principal, route.deployment.name)]
+
+    async def budgets(self, principal: Principal) -> list[BudgetStatus]:
+        """The budgets that this principal may see, with every call counted that this process has finished."""
+        await self.state.drained(DRAIN)
+        return [status for status in await self.spend.status() if self._may_see(principal, status.budget.subject)]
+
+    # -------------------------------------------------------------- OpenAI's JSON
+
+    async def chat(self, caller: Caller, body: Json, request: str, size: int = 0) -> Answered:
+        """A chat completion. The body becomes the gateway's. Raises what `contracts.Gateway.complete` does."""
+        return await self._whole("chat", caller, body, request, size)
+
+    async def embeddings(self, caller: Caller, body: Json, request: str, size: int = 0) -> Answered:
+        return await self._whole("embeddings", caller, body, request, size)
+
+    async def pieces(self, caller: Caller, body: Json, request: str, size: int = 0) -> AsyncGenerator[Json]:
+        """`chat.completion.chunk` objects. The last has no choices but the `usage`, and the cost under `strata`.
+
+        Leaving early (closing the generator, or being cancelled) stops the vendor and settles what was used.
+        """
+        call = await self._admit("chat", caller, body, request, size, streamed=True)
+        name = call.route.deployment.name
+        outcome: Outcome = "client-gone"
+        last: Json = {}
+        try:
+            source = cast("AsyncGenerator[Json]", call.route.provider.stream(body))
+            async with aclosing(source):
+                async for chunk in source:
+                    call.hear(chunk)
+                    chunk.pop("usage", None)
+                    chunk["model"] = name
+                    last = chunk
+                    if chunk.get("choices"):
+                        yield chunk
+            outcome = "ok"
+        except StrataError:
+            outcome = "failed"
+            raise
+        except Exception as error:
+            outcome = "failed"
+            raise _nonsense(name, error) from error
+        finally:
+            bill = self._end(call, outcome)
+        yield _summary(last, name, bill, call)
+
+    async def _whole(
+        self, operation: Literal["chat", "embeddings"], caller: Caller, body: Json, request: str, size: int
+    ) -> Answered:
+        call = await self._admit(operation, caller, body, request, size)
+        name, provider = call.route.deployment.name, call.route.provider
+        outcome: Outcome = "client-gone"
+        try:
+            answer = await (provider.chat(body) if operation == "chat" else provider.embed(body))
+            call.hear_whole(answer)
+            _must_hold(answer, operation)
+            outcome = "ok"
+        except StrataError:
+            outcome = "failed"
+            raise
+        except Exception as error:
+            outcome = "failed"
+            raise _nonsense(name, error) from error
+        finally:
+            bill = self._end(call, outcome)
+        answer["model"] = name
+        return Answered(request, answer, bill, call.route.tariff.currency)
+
+    # -------------------------------------------------------------- one call
+
+    async def _admit(
+        self,
+        operation: Literal["chat", "embeddings"],
+        caller: Caller,
+        body: Json,
+        request: str,
+        size: int,
+        *,
+        streamed: bool = False,
+    ) -> Call:
+        """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
+        route = self.router.find(body.get("model"), "chat" if operation == "chat" else "embedding")
+        name = route.deployment.name
+        if not self._may_call(caller.principal, name):
+            raise Forbidden(f"{caller.principal.id!r} may not call the model {name!r}; ask a platform engineer")
+        _must_ask(body, operation)
+        try:
+            self.limits.enter(caller.name)
+        except RateLimited as error:
+            self._refused(caller, name, request, error)
+            raise
+        try:
+            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size))
+            most = completion_bound(body, self.options.default_max_tokens) if operation == "chat" else 0
+            estimate = 0 if route.tariff.free else route.tariff.worst(prompt_bound(body, route.provider.count), most)
+            quote = Quote(
+                request,
+                caller.payer,
+                name,
+                route.deployment.provider,
+                operation,
+                estimate,
+                route.tariff.currency,
+                streamed,
+            )
+            return Call(route, body, await self._reserve(quote), most)
+        except BaseException as error:
+            self.limits.leave()
+            if isinstance(error, Blocked):
+                self._refused(caller, name, request, error.error, error.guardrail)
+                raise error.error from error
+            if isinstance(error, BudgetExhausted):
+                self._refused(caller, name, request, error)
+            raise
+
+    async def _reserve(self, quote: Quote) -> Reservation:
+        try:
+            return await self._reserved(quote)
+        except BudgetExhausted:
+            if not self.state.tasks:
+                raise
+            await self.state.drained()  # calls that are over may still hold more than they cost
+            return await self._reserved(quote)
+
+    async def _reserved(self, quote: Quote) -> Reservation:
+        """Reserve in a task of its own: a caller who leaves meanwhile must not leave the room taken."""
+        known = quote.request in self.state.under_way
+        self.state.under_way.add(quote.request)
+        task = self.state.start(self.spend.reserve(quote))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self.state.start(self._take_back(task, quote, known=known))
+            raise
+        except BaseException:
+            if not known:
+                self.state.under_way.discard(quote.request)
+            raise
+
+    async def _take_back(self, task: asyncio.Task[Reservation], quote: Quote, *, known: bool) -> None:
+        try:
+            reservation = await task
+        except StrataError:
+            if not known:
+                self.state.under_way.discard(quote.request)
+            return
+        await self._settle(reservation, Bill(Usage(), 0, "client-gone"))
+
+    def _end(self, call: Call, outcome: Outcome) -> Bill:
+        """The call is over: bill it, and settle beside the caller."""
+        bill = call.close(outcome)
+        self.state.start(self._settled(call, bill))
+        return bill
+
+    async def _settled(self, call: Call, bill: Bill) -> None:
+        try:
+            await self._settle(call.reservation, bill)
+        finally:
+            self.limits.leave()
+
+    async def _settle(self, reservation: Reservation, bill: Bill) -> None:
+        """Settle, again and again while the store is away. What is never settled here is reconciled elsewhere."""
+        request, pause = reservation.quote.request, 0.1
+        try:
+            while True:
+                try:
+                    await self.spend.settle(reservation, bill)
+                    return
+                except StrataError as error:
+                    log.warning("call %s is not settled yet, trying again in %.1f s: %s", request, pause, error)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 5.0)
+        finally:
+            self.state.under_way.discard(request)
+
+    # -------------------------------------------------------------- rights and refusals
+
+    def _payer(self, principal: Principal, assistant: str) -> Subject:
+        return Subject(principal.tenant, principal.department, principal.id, assistant)
+
+    def _may_call(self, principal: Principal, model: str) -> bool:
+        permitted = self.state.permitted.get((principal, model))
+        if permitted is None:
+            if len(self.state.permitted) > 50_000:
+                self.state.permitted.clear()
+            permitted = self.access.may(principal, "call", Resource.plain("Model", self.tenant, model))
+            self.state.permitted[principal, model] = permitted
+        return permitted
+
+    def _may_see(self, principal: Principal, subject: str) -> bool:
+        kind, _, id_ = subject.partition(":")
+        if kind == "person" and id_ == principal.id and principal.tenant == self.tenant:
+            return True
+        if kind == "department":
+            return self.access.may(principal, "report", Resource.department(self.tenant, id_))
+        return self.access.may(principal, "report", Resource.plain("Tenant", self.tenant, self.tenant))
+
+    def _refused(self, caller: Caller, model: str, request: str, error: StrataError, guardrail: str = "") -> None:
+        """Tell the fact beside the caller. Of a caller who is too fast it is told once a minute."""
+        if isinstance(error, RateLimited):
+            if self.state.told.get(caller.name, 0.0) > time.monotonic():
+                return
+            if len(self.state.told) > 10_000:
+                self.state.told.clear()
+            self.state.told[caller.name] = time.monotonic() + 60
+        fact = CallRefused(
+            tenant=self.tenant,
+            actor=caller.principal.id,
+            request=request,
+            payer=caller.payer,
+            model=model,
+            reason=f"{guardrail or 'gateway'}: {error.slug}",
+            budget=str(error.more.get("budget", "")),
+        )
+        self.state.start(self._tell(fact))
+
+    async def _tell(self, fact: CallRefused) -> None:
+        try:
+            await self.records.commit(events=[fact])
+        except StrataError as error:
+            log.warning("the refusal of %s could not be recorded: %s", fact.request, error)
+
+    # -------------------------------------------------------------- the life of the gateway
+
+    async def start(self) -> None:
+        """Take the lease, settle what a crash left, and keep doing both while the gateway lives."""
+        await self.spend.renew()
+        await self.reconcile()
+        self.state.keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def reconcile(self) -> int:
+        """Settle the reservations that dead processes left; returns how many."""
+        count = await self.spend.reconcile(self.state.under_way.__contains__)
+        if count:
+            log.warning("%d calls of a process that died were settled at their estimate", count)
+        return count
+
+    async def _keep(self) -> None:
+        beat = min(self.options.reservation_ttl / 3, 30.0)
+        while True:
+            await asyncio.sleep(beat)
+            try:
+                await self.spend.renew()
+                await self.reconcile()
+            except StrataError as error:
+                log.warning("reservations could not be looked after: %s", error)
+
+    async def warm(self) -> None:
+        """Load every embedded model, so that no caller waits for it."""
+        for route in self.router:
+            await route.provider.warm()
+
+    async def ready(self) -> None:
+        """Raise unless the store answers."""
+        await self.records.get(f"{self.tenant}/leases", self.spend.lease.id)
+
+    async def settled(self) -> None:
+        """Wait until every call that is over has been settled."""
+        await self.state.drained()
+
+    async def close(self) -> None:
+        if self.state.keeper is not None:
+            self.state.keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.state.keeper
+        await self.state.drained(DRAIN)
+        for task in list(self.state.tasks):
+            task.cancel()
+        for route in self.router:
+            await route.provider.close()
+        with contextlib.suppress(StrataError):
+            await self.spend.give_up()
+
+
+def _chat_body(request: ChatRequest) -> Json:
+    body: Json = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "max_completion_tokens": request.max_tokens,
+        "temperature": request.temperature,
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    return body
+
+
+def _must_ask(body: Json, operation: str) -> None:
+    if operation == "chat":
+        if not isinstance(body.get("messages"), list) or not body["messages"]:
+            raise Invalid("'messages' must be a list with at least one message", param="messages")
+    elif not body.get("input") or not isinstance(body["input"], str | list):
+        raise Invalid("'input' must be a text or a list of texts, not empty", param="input")
+
+
+def _must_hold(answer: Json, operation: str) -> None:
+    rows = answer.get("choices" if operation == "chat" else "data")
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise UpstreamBroken("the vendor's answer holds no " + ("choices" if operation == "chat" else "embeddings"))
+
+
+def _nonsense(model: str, error: Exception) -> UpstreamBroken:
+    log.error("the vendor of %r answered with something that cannot be read", model, exc_info=error)
+    return UpstreamBroken(f"the vendor of {model!r} answered with something that cannot be read")
+
+
+def _summary(last: Json, name: str, bill: Bill, call: Call) -> Json:
+    """The piece that ends a stream: what was used and what it cost."""
+    usage, currency = bill.usage, call.route.tariff.currency
+    told = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
+    return {
+        "id": last.get("id", ""),
+        "object": "chat.completion.chunk",
+        "created": last.get("created", 0),
+        "model": name,
+        "choices": [],
+        "usage": usage_json(usage),
+        "strata": {"cost_micros": bill.cost, "currency": currency, "usage": told},
+    }
+
+
+def usage_json(usage: Usage) -> Json:
+    """Usage as OpenAI's object."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
