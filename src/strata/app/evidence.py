@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from strata.app.statements import Statement
 from strata.app.words import Term, keys, matches, terms
 from strata.types import Passage
@@ -36,6 +38,7 @@ CANDIDATES = 48
 
 _WEIGHTS = {"word": 1.0, "light": 0.35, "name": 1.6, "code": 2.0, "number": 1.2}
 _OWN, _ABOVE, _BESIDE = 1.0, 0.8, 0.5
+_INHERITED = 0.5
 _COUNTS = re.compile(
     r"\b(?:how (?:many|much|long|often|old|far|soon|quickly|late|large|high|low|big|frequently|early)|what (?:dose|age"
     r"|percentage|proportion|share|rate|limit|amount|number|temperature|time|deadline|maximum|minimum|interval|budget)"
@@ -64,6 +67,7 @@ class Question:
     text: str
     terms: tuple[Term, ...]
     wants: frozenset[str]
+    inherited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,21 @@ class Verdict:
     absent: tuple[str, ...] = ()
 
 
-def question(text: str, language: str = "en", neutral: frozenset[str] = frozenset()) -> Question:
-    """The question's terms, each once, without the `neutral` keys (the organisation's and the assistant's own names)."""
+def question(
+    text: str,
+    language: str = "en",
+    neutral: frozenset[str] = frozenset(),
+    inherited: frozenset[str] = frozenset(),
+) -> Question:
+    """The question's terms, each once, without the `neutral` keys (the organisation's and the assistant's own names).
+    `inherited` are keys that a follow-up has from an earlier question: they weigh half.
+    """
     unique: dict[str, Term] = {}
     for term in terms(text, language):
         if term.key not in neutral:
             unique.setdefault(term.key, term)
     wants = {name for name, pattern in (("figure", _COUNTS), ("somebody", _WHO)) if pattern.search(text)}
-    return Question(text, tuple(unique.values()), frozenset(wants))
+    return Question(text, tuple(unique.values()), frozenset(wants), inherited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,10 @@ class Ground:
                 if 0 <= other < len(statements) and statements[other].passage == statement.passage:
                     near |= own[other]
             beside.append(frozenset(near))
-        weights = {term.key: _weight(term, own, above) for term in asked.terms}
+        weights = {
+            term.key: _weight(term, own, above) * (_INHERITED if term.key in asked.inherited else 1.0)
+            for term in asked.terms
+        }
         return cls(tuple(statements), tuple(own), tuple(above), tuple(beside), weights)
 
     def coverage(self, place: int) -> float:
@@ -135,7 +149,7 @@ class Ground:
         return met / total
 
 
-def candidates(asked: Question, ground: Ground, passages: Sequence[Passage], limit: int = CANDIDATES) -> list[int]:
+def candidates(ground: Ground, passages: Sequence[Passage], limit: int = CANDIDATES) -> list[int]:
     """The places of the statements worth a closer look: the best by words and by the score of their passage."""
     order = sorted(
         range(len(ground.statements)),
@@ -166,8 +180,12 @@ def judge(asked: Question, ground: Ground, evidence: Sequence[Evidence], limits:
     if not evidence:
         return Verdict(False, "nothing was found")
     absent = tuple(term.text for term in asked.terms if term.kind != "light" and not _known(term, ground))
-    named = [term for term in asked.terms if term.text in absent and term.kind in {"name", "code", "number"}]
-    best = max(evidence, key=lambda one: _strength(one))
+    named = [
+        term
+        for term in asked.terms
+        if term.text in absent and term.kind in {"name", "code", "number"} and term.key not in asked.inherited
+    ]
+    best = max(evidence, key=_strength)
     strength = _strength(best)
     if named:
         return Verdict(False, "what the question names is in nothing that was found", strength, absent)
@@ -178,6 +196,15 @@ def judge(asked: Question, ground: Ground, evidence: Sequence[Evidence], limits:
     if strength < limits.strength:
         return Verdict(False, "the evidence is weak", strength, absent)
     return Verdict(True, "", strength, absent)
+
+
+def cosines(one: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:
+    """The cosine of the angle between a vector and each of the others; 0 where one of them has no length."""
+    if not others:
+        return []
+    mine, theirs = np.asarray(one, dtype=np.float32), np.asarray(others, dtype=np.float32)
+    lengths = np.linalg.norm(theirs, axis=1) * np.linalg.norm(mine)
+    return [float(value) for value in (theirs @ mine) / np.where(lengths > 0, lengths, 1.0)]
 
 
 def _strength(evidence: Evidence) -> float:

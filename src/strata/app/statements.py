@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from strata.types import Chunk, Passage
@@ -20,10 +21,76 @@ LONGEST = 700
 """Characters of a list that is still quoted whole; a longer one is quoted entry by entry."""
 
 _ABBREVIATIONS = frozenset(
-    "approx art ca cf co dept dr e.g eg etc fig figs i.e ie inc incl ltd max min mr mrs ms no nos p pp prof resp sec st"
-    " tab vol vs abs bspw bzw d.h evtl ggf inkl nr s.o s.u sog str u.a usw vgl z.b z.t zzgl".split()
+    [
+        "approx",
+        "art",
+        "ca",
+        "cf",
+        "co",
+        "dept",
+        "dr",
+        "e.g",
+        "eg",
+        "etc",
+        "fig",
+        "figs",
+        "i.e",
+        "ie",
+        "inc",
+        "incl",
+        "ltd",
+        "max",
+        "min",
+        "mr",
+        "mrs",
+        "ms",
+        "no",
+        "nos",
+        "p",
+        "pp",
+        "prof",
+        "resp",
+        "sec",
+        "st",
+        "tab",
+        "vol",
+        "vs",
+        "abs",
+        "bspw",
+        "bzw",
+        "d.h",
+        "evtl",
+        "ggf",
+        "inkl",
+        "nr",
+        "s.o",
+        "s.u",
+        "sog",
+        "str",
+        "u.a",
+        "usw",
+        "vgl",
+        "z.b",
+        "z.t",
+        "zzgl",
+    ]
 )
-_MONTHS = frozenset("januar februar märz april mai juni juli august september oktober november dezember".split())
+_MONTHS = frozenset(
+    [
+        "januar",
+        "februar",
+        "märz",
+        "april",
+        "mai",
+        "juni",
+        "juli",
+        "august",
+        "september",
+        "oktober",
+        "november",
+        "dezember",
+    ]
+)
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)")
 _ENTRY = re.compile(r"^[ \t]*(?:[-*•–▪◦●]|\(?\d{1,2}[.)]|\(?[a-z][.)])[ \t]+(?=\S)")
 _ROW = re.compile(r"^[ \t]*\|")
@@ -100,19 +167,15 @@ def tidy(text: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """A text in its sentences, each with the white space that follows it, so that joined they are the text."""
-    cuts = [end for _, end in _spans(text)]
-    starts = [0, *cuts[:-1]] if cuts else []
-    pieces = [text[start:end] for start, end in zip(starts, [*cuts[:-1], len(text)], strict=True)] if cuts else [text]
-    out: list[str] = []
-    for piece in pieces:
-        lead = piece[: len(piece) - len(piece.lstrip())]
-        if out:
-            out[-1] += lead
-            piece = piece[len(lead) :]
-        if piece:
-            out.append(piece)
-    return out
+    """A text in its sentences and lines, each with the white space that follows it, so that joined they are the text."""
+    ends: set[int] = set()
+    place = 0
+    for line in text.splitlines(keepends=True):
+        ends.update(place + end for _, end in _spans(line))
+        place += len(line)
+    starts = sorted({_skip(text, end) for end in ends} - {len(text)})
+    cuts = [0, *starts, len(text)]
+    return [text[start:end] for start, end in pairwise(cuts) if end > start]
 
 
 def _groups(chunk: Chunk) -> Iterator[tuple[str, list[_Line]]]:
@@ -240,9 +303,7 @@ def _readable(header: list[str], cells: list[str]) -> str:
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in pairs)
 
 
-def _entries(
-    chunk: Chunk, index: int, lines: list[_Line], headings: tuple[str, ...], lead: str
-) -> Iterator[Statement]:
+def _entries(chunk: Chunk, index: int, lines: list[_Line], headings: tuple[str, ...], lead: str) -> Iterator[Statement]:
     """A short list is quoted whole, under the line that opens it, and each entry can be quoted alone as well."""
     entries: list[list[_Line]] = []
     for line in lines:

@@ -8,80 +8,49 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.resources import files
 from typing import Literal
 
 TermKind = Literal["word", "light", "name", "code", "number"]
 
-_STOP = {
-    "en": """a about above after again against all also am an and any are as at be because been before being below
-    between both but by can could did do does doing down during each either few for from further had has have having he
-    her here hers him his how i if in into is it its itself just me more most my no nor not now of off on once only or
-    other our ours out over own per please same shall she should so some such than that the their theirs them then
-    there these they this those through to too under until up upon us very via was we were what whatever when where
-    whether which while who whom whose why will with within without would you your yours tell explain know let much many
-    must may might cannot don't doesn't isn't aren't what's it's there's i'd i'm we're according regarding concerning
-    hello hi thanks thank ok okay yes
-    """,
-    "de": """aber alle allem allen aller alles als also am an ander andere anderen auch auf aus bei beim bin bis bist da
-    dabei damit danach dann das dass dazu dein deine dem den denn der des dessen die dies diese diesem diesen dieser
-    dieses doch dort du durch ein eine einem einen einer eines er es etwas euch euer für gegen hab habe haben hat hatte
-    hatten hier hin ich ihm ihn ihnen ihr ihre ihrem ihren ihrer im in ins ist ja jede jedem jeden jeder jedes jetzt
-    kann kein keine keinem keinen keiner können könnte mal man mein meine mich mir mit muss müssen nach nicht noch nun
-    nur ob oder ohne sehr sein seine seinem seinen seiner seit sich sie sind so soll sollen sollte sowie um und uns
-    unser unsere unter vom von vor während war waren warum was weil welche welchem welchen welcher welches wenn wer werde
-    werden wie wieso wieviel wird wo wurde wurden zu zum zur zwischen über bitte darf dürfen wann womit wofür wohin wem
-    wen viel viele laut gemäß gibt geben hallo danke
-    """,
-}
 
-# Words that shape a question more than they say what it is about: that one of them is missing proves little.
-_LIGHT = {
-    "en": """allow allowed apply applies available become begin call called case cases come company consider current
-    describe detail details document documents done exact exactly expect expected find follow following general get give
-    given go happen happens held help important include included information involve involved keep kept kind last latest
-    list long longest main make maximum mean means mention mentioned minimum name named need needed needs new normally
-    number often old one order part people person place possible provide question recommend recommended refer required
-    require requires responsible result rule rules say says second section set show shown specific start state stated
-    still take taken takes talk thing things time times type typical usual usually use used using value want way work
-    works year
-    """,
-    "de": """angeben beginnen benötigt beschreiben bestimmte brauchen braucht dauern dauert dokument dokumente erfolgen
-    erfolgt erforderlich erhalten erlaubt fall finden firma folgende fragen führen gelten geltend gilt genau genannt
-    grund gültig heißt information informationen insgesamt jahr lang lange liegt machen maximal minimal mindestens
-    möglich muß nennen neu notwendig nutzen person regel regeln sagen sagt stehen steht stellen teil tun unternehmen
-    verwenden verwendet vorgesehen wert wichtig wissen zahl zeit übernehmen zuständig
-    """,
-}
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """What has to be known of a language: the sections of `lexicon/<language>.txt`."""
 
-_NUMBER_WORDS = {
-    "en": "zero - two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty",
-    "de": "null - zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn"
-    " achtzehn neunzehn zwanzig",
-}
-_MORE_NUMBERS = {
-    "en": {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90", "hundred": "100", "twice": "2"},
-    "de": {"dreißig": "30", "vierzig": "40", "sechzig": "60", "neunzig": "90", "hundert": "100", "zweimal": "2"},
-}
-_NUMBERS: dict[str, dict[str, str]] = {
-    language: {word: str(value) for value, word in enumerate(words.split()) if word != "-"} | _MORE_NUMBERS[language]
-    for language, words in _NUMBER_WORDS.items()
-}
-_STOPS = {language: frozenset(text.split()) for language, text in _STOP.items()}
-_NEGATIONS = {
-    "en": frozenset("no not never none neither nor without cannot don't doesn't isn't aren't mustn't shouldn't".split()),
-    "de": frozenset("nicht kein keine keinen keinem keiner nie niemals ohne weder".split()),
-}
-_SUFFIXES = {
-    "en": (
-        "izations ization isations isation ations ation ements ement ments ment nesses ness ated ates ating ate ages age"
-        " izing ized izes ize ising ised ises ise ings ing edly ied ies ed es ers er ly s y e"
-    ).split(),
-    "de": "ungen ung keiten keit heiten heit ern em en er es nd st te ten tes e s n t".split(),
-}
+    stop: frozenset[str] = frozenset()
+    light: frozenset[str] = frozenset()
+    negations: frozenset[str] = frozenset()
+    pointers: frozenset[str] = frozenset()
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    suffixes: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=16)
+def lexicon(language: str) -> Lexicon:
+    """The language's lexicon; an empty one for a language that has no file."""
+    file = files("strata.app") / "lexicon" / f"{language}.txt"
+    if not language.isalpha() or not file.is_file():
+        return Lexicon()
+    sections: dict[str, list[str]] = {}
+    section = ""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif not line.startswith("#"):
+            sections.setdefault(section, []).extend(line.split())
+    return Lexicon(
+        stop=frozenset(sections["stop"]),
+        light=frozenset(sections["light"]),
+        negations=frozenset(sections["negations"]),
+        pointers=frozenset(sections["pointers"]),
+        numbers=dict(pair.split("=") for pair in sections["numbers"]),
+        suffixes=tuple(sections["suffixes"]),
+    )
+
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?", re.UNICODE)
 _CODE = re.compile(r"(?<![\w-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?!\w)")
@@ -100,8 +69,7 @@ class Term:
 
 def terms(text: str, language: str = "en") -> list[Term]:
     """The terms of a text in order, stop words left out."""
-    stops = _STOPS.get(language, frozenset())
-    numbers = _NUMBERS.get(language, {})
+    known = lexicon(language)
     found: list[Term] = []
     opening = True
     for written, code in _pieces(unicodedata.normalize("NFKC", text)):
@@ -113,9 +81,9 @@ def terms(text: str, language: str = "en") -> list[Term]:
             found.append(Term(re.sub(r"[-./]", "", low), "code", written))
         elif written[0].isdigit():
             found.append(Term(number(written, language), "number", written))
-        elif low in numbers:
-            found.append(Term(numbers[low], "number", written))
-        elif low not in stops and len(low) > 1:
+        elif low in known.numbers:
+            found.append(Term(known.numbers[low], "number", written))
+        elif low not in known.stop and len(low) > 1:
             found.append(Term(stem(low, language), _kind(written, low, language, opening=opening), written))
         opening = False
     return found
@@ -131,10 +99,25 @@ def numbers(text: str, language: str = "en") -> frozenset[str]:
     return frozenset(term.key for term in terms(text, language) if term.kind == "number")
 
 
+def measures(text: str, language: str = "en", window: int = 1) -> frozenset[tuple[str, str]]:
+    """Each number with the word that follows it ("6 hours"), or with each of the next `window` words."""
+    stops, counted = lexicon(language).stop, lexicon(language).numbers
+    found: set[tuple[str, str]] = set()
+    pieces = [piece.lower() for piece in re.findall(r"\d+(?:[.,]\d+)*|[%°]|[^\W\d_]+", text)]
+    for place, piece in enumerate(pieces):
+        if piece[0].isdigit() or piece in counted:
+            value = number(piece, language) if piece[0].isdigit() else counted[piece]
+            for following in pieces[place + 1 : place + 1 + window]:
+                if following not in stops and not following[0].isdigit():
+                    unit = "%" if following in {"percent", "per", "prozent"} else stem(following, language)
+                    found.add((value, unit))
+    return frozenset(found)
+
+
 def negated(text: str, language: str = "en") -> bool:
     """Whether a text says that something is not so."""
     words = {word.lower().replace("’", "'") for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", text)}
-    return bool(words & _NEGATIONS.get(language, _NEGATIONS["en"])) or "non-" in text.lower()
+    return bool(words & lexicon(language).negations) or "non-" in text.lower()
 
 
 def matches(key: str, others: Iterable[str]) -> float:
@@ -166,7 +149,7 @@ def stem(word: str, language: str = "en") -> str:
     folded = "".join(letter for letter in folded if not unicodedata.combining(letter))
     if language == "en":
         folded = folded.replace("ae", "e").replace("oe", "e").replace("our", "or")
-    suffixes = _SUFFIXES.get(language, [])
+    suffixes = lexicon(language).suffixes
     for _ in range(2):
         for suffix in suffixes:
             if folded.endswith(suffix) and len(folded) - len(suffix) >= (4 if len(suffix) > 3 else 3):
@@ -208,7 +191,7 @@ def _kind(written: str, low: str, language: str, *, opening: bool) -> TermKind:
 
 @lru_cache(maxsize=8)
 def _light(language: str) -> frozenset[str]:
-    return frozenset(stem(word, language) for word in _LIGHT.get(language, "").split())
+    return frozenset(stem(word, language) for word in lexicon(language).light)
 
 
 @lru_cache(maxsize=65536)

@@ -1,0 +1,133 @@
+"""Which statements carry a sentence that a model wrote: the check that stands between a model's text and its reader.
+
+A statement carries a sentence when every number (with what is counted), every name and every code of the sentence
+stands in it, when both affirm or both deny, and when the words and the meaning agree. Two statements may carry a
+sentence together. What passes is cited by its exact place; what does not is never given a citation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from strata.app.statements import Statement
+from strata.app.words import Term, keys, matches, measures, negated, numbers, terms
+from strata.types import Citation, Passage
+
+WORDS_ALONE, WORDS, MEANING, NEAR = 0.85, 0.6, 0.55, 0.3
+"""A sentence is carried when the share of its words that are met is at least WORDS_ALONE and the cosine at least NEAR,
+or when it is at least WORDS and the cosine at least MEANING."""
+
+_MARKER = re.compile(r"\s*[\[(](?:(?:passage|source|quelle)\s*)?\d+(?:\s*,\s*\d+)*[\])]", re.IGNORECASE)
+_WEIGHT = {"light": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of an answer reduced to what has to be carried."""
+
+    text: str
+    terms: tuple[Term, ...]
+    language: str
+
+    @classmethod
+    def of(cls, text: str, language: str = "en") -> Claim:
+        return cls(text, tuple({term.key: term for term in terms(text, language)}.values()), language)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to carry: a greeting, "Here is what I found:"."""
+        return sum(1 for term in self.terms if term.kind != "light") < 2 and not numbers(self.text, self.language)
+
+
+def carriers(claim: Claim, statements: Sequence[Statement], cosines: Sequence[float]) -> list[tuple[Statement, float]]:
+    """The statement that carries the claim best, or the two that carry it together, with how well; else nothing."""
+    ranked = sorted(
+        ((_met(claim, [statement]), cosine, statement) for statement, cosine in zip(statements, cosines, strict=True)),
+        key=lambda one: -(one[0] + one[1]),
+    )
+    for met, cosine, statement in ranked[:8]:
+        if _enough(met, cosine) and _exact(claim, [statement]):
+            return [(statement, _score(met, cosine))]
+    for place, (_, first_cosine, first) in enumerate(ranked[:4]):
+        for _, second_cosine, second in ranked[place + 1 : 5]:
+            met, cosine = _met(claim, [first, second]), max(first_cosine, second_cosine)
+            if min(first_cosine, second_cosine) >= NEAR and _enough(met, cosine) and _exact(claim, [first, second]):
+                return [(first, _score(met, cosine)), (second, _score(met, cosine))]
+    return []
+
+
+def without_markers(text: str) -> str:
+    """The text without the passage numbers that a model writes of itself: they are not evidence of anything."""
+    return _MARKER.sub("", text)
+
+
+@dataclass(slots=True)
+class Citations:
+    """The citations of one answer, numbered from 1 in the order of their first use; one place has one number."""
+
+    passages: Sequence[Passage]
+    given: list[Citation] = field(default_factory=list)
+
+    def cite(self, statement: Statement, score: float) -> tuple[Citation, bool]:
+        """The citation of a statement, and whether it is new in this answer."""
+        for citation in self.given:
+            if (citation.document, citation.start, citation.end) == (
+                statement.document,
+                statement.start,
+                statement.end,
+            ):
+                return citation, False
+        chunk = self.passages[statement.passage].chunk
+        citation = Citation(
+            number=len(self.given) + 1,
+            document=chunk.document,
+            title=chunk.title or chunk.source,
+            media=chunk.media,
+            page=chunk.page,
+            headings=chunk.headings,
+            start=statement.start,
+            end=statement.end,
+            quote=statement.quote,
+            score=round(min(max(score, 0.0), 1.0), 4),
+        )
+        self.given.append(citation)
+        return citation, True
+
+
+def _enough(met: float, cosine: float) -> bool:
+    return (met >= WORDS_ALONE and cosine >= NEAR) or (met >= WORDS and cosine >= MEANING)
+
+
+def _score(met: float, cosine: float) -> float:
+    return 0.5 * met + 0.5 * max(cosine, 0.0)
+
+
+def _met(claim: Claim, statements: Sequence[Statement]) -> float:
+    """The weighted share of the claim's terms that stand in the statements or above them."""
+    pool = _pool(statements, claim.language)
+    total = sum(_WEIGHT.get(term.kind, 1.0) for term in claim.terms)
+    met = sum(_WEIGHT.get(term.kind, 1.0) * matches(term.key, pool) for term in claim.terms)
+    return met / total if total else 0.0
+
+
+def _exact(claim: Claim, statements: Sequence[Statement]) -> bool:
+    """Numbers with what they count, names and codes all stand there, and nothing is denied that was affirmed."""
+    text = "\n".join(statement.text for statement in statements)
+    pool = _pool(statements, claim.language)
+    if not numbers(claim.text, claim.language) <= numbers(text, claim.language):
+        return False
+    if any(term.kind in {"name", "code"} and not matches(term.key, pool) for term in claim.terms):
+        return False
+    if not measures(claim.text, claim.language) <= measures(text, claim.language, window=4):
+        return False
+    return any(negated(statement.text, claim.language) for statement in statements) == negated(
+        claim.text, claim.language
+    )
+
+
+def _pool(statements: Sequence[Statement], language: str) -> frozenset[str]:
+    return frozenset().union(
+        *(keys(statement.text, language) | keys(statement.context, language) for statement in statements)
+    )
