@@ -6,6 +6,7 @@ It asks through the same contract as any reader, so what it measures is what rea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ class EvaluationFactory:
         """
         for assistant in sorted({case.assistant for case in cases}):
             self.access.require(principal, "evaluate", Resource("Assistant", assistant, self.tenant))
-        self._check(principal, cases)
+        self._check(cases)
         gate = asyncio.Semaphore(self.parallel)
 
         async def run(case: EvalCase) -> EvalResult:
@@ -89,14 +90,12 @@ class EvaluationFactory:
 
         return await self.kept.newest(may)
 
-    def _check(self, principal: Principal, cases: Sequence[EvalCase]) -> None:
+    def _check(self, cases: Sequence[EvalCase]) -> None:
         wrong = list(mistakes(tuple(cases)))
         known = {person.id for person in self.people}
         wrong += [f"nobody is called {name!r}" for name in sorted({case.person for case in cases} - known)]
         if not 1 <= len(cases) <= MOST_CASES:
             wrong.append(f"an evaluation has 1 to {MOST_CASES} cases, not {len(cases)}")
-        if principal.tenant != self.tenant:
-            wrong.append(f"there is no tenant {principal.tenant!r} here")
         if wrong:
             raise Invalid("these cases cannot be run: " + "; ".join(wrong), mistakes=wrong)
 
@@ -121,7 +120,8 @@ class EvaluationFactory:
                 await self._answer(person, session.id, case.after)
             return await self._answer(person, session.id, case.question)
         finally:
-            await self.assistants.delete(person, session.id)
+            with contextlib.suppress(StrataError):  # a conversation that stays behind changes no score
+                await self.assistants.delete(person, session.id)
 
     async def _answer(self, person: Principal, session: str, question: str) -> Reply:
         text: list[str] = []
@@ -141,6 +141,8 @@ class EvaluationFactory:
                     raise StrataError(f"the answer broke off: {problem.get('detail') or problem.get('title')}")
                 case _:
                     pass
+        if outcome is None or outcome == "failed":
+            raise StrataError("the answer failed" if outcome else "the answer broke off")
         sources, closed = await self._sources(person, cited)
         return Reply("".join(text), outcome, tuple(quotes), sources, closed)
 

@@ -58,8 +58,8 @@ def load() -> tuple[Metric, ...]:
 
 
 def says(text: str, phrase: str) -> bool:
-    """Whether the text has the phrase as whole words and whole numbers; spelling of spaces, dashes, quotes, capital
-    letters, Markdown marks and the commas in `1,000` does not matter.
+    """Whether the text has the phrase as whole words and whole numbers. Spaces, dashes, quotation marks, capital
+    letters and Markdown marks, and what parts the thousands in `1,000`, do not matter.
     """
     wanted = normal(phrase)
     if not wanted:
@@ -70,8 +70,8 @@ def says(text: str, phrase: str) -> bool:
 
 def normal(text: str) -> str:
     """Text in the form in which it is compared."""
+    text = re.sub(r"(?<=\d)[,\u00a0\u2009\u202f](?=\d{3}(?!\d))", "", text)
     text = unicodedata.normalize("NFKC", text).casefold()
     text = re.sub(r"[‐‑‒–—−]", "-", text)
     text = re.sub(r"[‘’‚“”„«»\"'`*_]", "", text)
-    text = re.sub(r"(?<=\d)[, ](?=\d{3}(?!\d))", "", " ".join(text.split()))
-    return re.sub(r"(?<=\d) %", "%", text).strip()
+    return re.sub(r"(?<=\d) %", "%", " ".join(text.split()))
