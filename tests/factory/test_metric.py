@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata.factory.metric import load, normal, says
+from strata.factory.build import metrics
+from strata.factory.metric import normal, says
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,4 @@ def test_every_run_of_words_of_a_text_is_said(words, data):
 
 
 def test_the_metrics_are_the_files_in_their_folder():
-    assert [metric.name for metric in load()] == ["abstention", "answer", "citation", "leak"]
+    assert [metric.name for metric in metrics()] == ["abstention", "answer", "citation", "leak"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from strata.access import Access
 from strata.contracts import Assistants, Library
 from strata.errors import Misconfigured
+from strata.factory import metrics as folder
 from strata.factory.evals import EvaluationFactory
-from strata.factory.metric import load
+from strata.factory.metric import Metric
 from strata.factory.options import Options
 from strata.factory.reports import Reports
 from strata.ports.records import Records
@@ -25,5 +29,11 @@ async def build(
         raise Misconfigured(wrong)
     reports = Reports(tenant, records)
     return EvaluationFactory(
-        tenant, access, assistants, library, reports, load(), options.people, options.parallel, options.seconds
+        tenant, access, assistants, library, reports, metrics(), options.people, options.parallel, options.seconds
     )
+
+
+def metrics() -> tuple[Metric, ...]:
+    """Every metric there is: one for each file in `metrics/`, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return tuple(importlib.import_module(f"{folder.__name__}.{name}").make() for name in names)

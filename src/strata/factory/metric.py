@@ -5,14 +5,11 @@ Each of those files offers `make() -> Metric`; a new file is a new metric.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
-from strata.factory import metrics as folder
 from strata.types import EvalCase, Outcome
 
 
@@ -49,12 +46,6 @@ class Metric(Protocol):
     def judge(self, case: EvalCase, reply: Reply) -> Verdict | None:
         """The score, or None where it does not apply to a case of this kind. Pure: equal arguments, equal scores."""
         ...
-
-
-def load() -> tuple[Metric, ...]:
-    """Every metric there is, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return tuple(importlib.import_module(f"{folder.__name__}.{name}").make() for name in names)
 
 
 def says(text: str, phrase: str) -> bool:
