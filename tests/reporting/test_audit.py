@@ -12,8 +12,10 @@ import pytest
 from strata.errors import Forbidden, Invalid, Misconfigured, Unavailable
 from strata.events import PassagesFound
 from strata.ports.records import Delete, Put
+from strata.reporting.checkpoint import Signer
 from strata.reporting.verify import verify
 from strata.reporting.witness import split
+from strata.types import now
 
 
 async def test_facts_become_entries_in_the_order_they_were_told(bench, people, facts):
@@ -190,6 +192,35 @@ async def test_a_line_torn_by_a_power_cut_does_not_spoil_the_witness(bench, peop
     assert (verdict.checkpoints, verdict.problems) == (2, ())
 
 
+async def test_a_forged_line_in_the_witness_does_not_stop_checkpoints(bench, people, facts):
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    forged = Signer.of(b"the forger's own key").sign("acme", 10**9, b"\0" * 32, now())
+    bench.witness.write_bytes(bench.witness.read_bytes() + b"nonsense\n" + forged.line)
+    again = await bench.again()
+    await again.hear(people.layer, facts.told(facts.deleted(1)))
+    await again.close()
+    verdict = await again.verify(people.auditor)
+    assert verdict.checkpoints == 2
+    first, second = verdict.problems
+    assert first.startswith("line 2 of the witness is not a checkpoint")
+    assert second.endswith(f"over 1000000000 entries names the unknown key {forged.key}")
+
+
+async def test_a_record_restored_from_an_old_backup_shows_and_is_checkpointed_again(opened, people, facts):
+    bench = await opened(checkpoint_seconds=0.0)
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted()))
+    cells, keys = dict(bench.records.cells), {name: list(found) for name, found in bench.records.keys.items()}
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted(1), facts.deleted(2)))
+    bench.records.cells.clear()
+    bench.records.cells.update(cells)
+    bench.records.keys.update(keys)
+    await bench.ledger.hear(people.layer, facts.told(facts.deleted(3)))
+    verdict = await bench.ledger.verify(people.auditor)
+    assert (verdict.entries, verdict.checkpoints) == (2, 3)
+    assert len(verdict.problems) == 1
+    assert "covers more than the 2 entries that there are: 1 are gone" in verdict.problems[0]
+
+
 async def test_a_witness_that_cannot_be_written_stops_no_fact_but_shows(opened, people, facts):
     bench = await opened(checkpoint_entries=1)
     bench.witness.mkdir(parents=True)
@@ -201,7 +232,5 @@ async def test_a_witness_that_cannot_be_written_stops_no_fact_but_shows(opened, 
 
 
 async def test_a_key_that_is_too_short_is_a_wrong_setting(bench):
-    from strata.reporting.checkpoint import Signer
-
     with pytest.raises(Misconfigured):
         Signer.of(b"short")

@@ -7,6 +7,7 @@ chain's end and the Merkle tree's frontier; each commit depends on its version. 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
@@ -20,7 +21,7 @@ from strata.errors import Conflict, StrataError, Unavailable
 from strata.events import Event, facts
 from strata.ports.records import MAX_CHANGES, Put, Record, Records
 from strata.reporting.chain import GENESIS, canonical, place, seal
-from strata.reporting.checkpoint import Signer, read
+from strata.reporting.checkpoint import Signer, is_signed, read
 from strata.reporting.merkle import Frontier
 from strata.reporting.verify import Verifier
 from strata.reporting.witness import Witness
@@ -82,12 +83,10 @@ class AuditRecord:
     async def start(self) -> None:
         """Take up where the witness stands, and make the checkpoints that are due by time."""
         for line in await self.witness.lines():
-            try:
+            with contextlib.suppress(ValueError):
                 checkpoint = read(line)
-            except ValueError:
-                continue
-            if checkpoint.tenant == self.tenant:
-                self._pace.size = max(self._pace.size, checkpoint.size)
+                if checkpoint.tenant == self.tenant and is_signed(checkpoint, self.signer.public_key):
+                    self._pace.size = checkpoint.size
         if self.seconds > 0:
             self._pace.ticking = asyncio.create_task(self._tick())
 
@@ -208,7 +207,7 @@ class AuditRecord:
         pace = self._pace
         first = pace.size == 0
         late = time.monotonic() - pace.moment >= self.seconds
-        if not (first or late or head.tree.size - pace.size >= self.every):
+        if not (first or late or abs(head.tree.size - pace.size) >= self.every):
             return
         try:
             await self._checkpoint(head)
@@ -217,7 +216,7 @@ class AuditRecord:
             log.exception("no checkpoint of the audit record could be made; it is tried again")
 
     async def _checkpoint(self, head: Head) -> None:
-        if head.tree.size > self._pace.size:
+        if head.tree.size not in {0, self._pace.size}:
             await self.witness.add(self.signer.sign(self.tenant, head.tree.size, head.tree.root, now()))
             self._pace.size = head.tree.size
         self._pace.moment = time.monotonic()

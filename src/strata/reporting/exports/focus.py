@@ -1,7 +1,7 @@
 """Charges as FOCUS 1.0, the FinOps Open Cost and Usage Specification, so that they stand beside cloud bills.
 
-All 43 columns of https://focus.finops.org/focus-specification/v1-0/ in their order; what does not apply is `NULL`.
-Token counts are the consumed quantity; the payer's department, person and assistant are tags.
+All 43 columns of https://focus.finops.org/focus-specification/v1-0/ in alphabetical order; what does not apply is
+`NULL`, unit prices among it, since the cost of a call is made of several prices. Token counts are the consumed quantity; the payer's department, person and assistant are tags.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class FocusExport:
             "ServiceCategory": "AI and Machine Learning",
             "ServiceName": charge.operation,
             "SkuId": f"{charge.model}/{charge.operation}",
+            "SkuPriceId": f"{charge.model}/{charge.operation}/{charge.currency}",
             "SubAccountId": charge.department or "NULL",
             "SubAccountName": charge.department or "NULL",
             "Tags": json.dumps({name: value for name, value in tags.items() if value}, sort_keys=True),
