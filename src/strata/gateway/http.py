@@ -206,7 +206,8 @@ async def _read(headers: Headers, receive: Receive, limit: int) -> bytes:
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise TooLarge(f"the request has {int(declared)} bytes; at most {limit} are allowed")
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -291,7 +292,7 @@ async def _refuse(send: Send, error: StrataError) -> None:
 def _wait(error: StrataError) -> float | None:
     """Seconds after which trying again makes sense."""
     if isinstance(error, BudgetExhausted) and error.more.get("resets_at"):
-        resets = datetime.fromisoformat(str(error.more["resets_at"]).replace("Z", "+00:00"))
+        resets = datetime.fromisoformat(str(error.more["resets_at"]))
         return max((resets - now()).total_seconds(), 0)
     if isinstance(error, Later | Upstream):
         return error.retry_after

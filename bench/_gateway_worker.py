@@ -1,0 +1,104 @@
+"""One gateway worker for `bench/gateway.py`, or with `--floor` the leanest proxy that the same parts allow.
+
+The worker has everything on: API key, permission, limits, size guard, two budgets with reservations, and the row and
+fact of every call, in SQLite with a disk sync. The floor reads the body, posts it with aiohttp and passes the answer on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+from pathlib import Path
+
+import uvicorn
+
+TENANT = "bench"
+
+
+async def gateway_app(vendor: str, home: Path):
+    from importlib.resources import files
+
+    from strata.access import Access
+    from strata.adapters.records.sqlite import make as records_at
+    from strata.gateway.build import build
+    from strata.gateway.http import app
+    from strata.gateway.options import Deployment, Options
+    from strata.types import Budget, Money, Price, Principal
+
+    records = await records_at("gateway.db", home=home)
+    access = Access.of((files("strata") / "policies" / "strata.cedar").read_text())
+    price = Price(input=150_000, output=600_000, cached_input=75_000)
+    where = {"base_url": vendor, "api_key": "sk-mock"}
+    models = tuple(
+        Deployment(name, "chat", "openai", model, price=price, options=where)
+        for name, model in (("chat", "mock"), ("stream", "mock;chunks=8"))
+    )
+    budgets = (
+        Budget("all", "everything", "tenant", Money(10**15)),
+        Budget("research", "research", "department:research", Money(10**15)),
+    )
+    options = Options(models=models, budgets=budgets, requests_per_minute=10_000_000)
+    gateway = await build(options, tenant=TENANT, records=records, access=access)
+    operator = Principal(TENANT, "operator", roles=frozenset({"operator"}), kind="service")
+    _, key = await gateway.keys.create(operator, "bench", owner="bench", department="research")
+    return app(gateway), key
+
+
+async def floor_app(vendor: str):
+    import aiohttp
+    import orjson
+
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), headers={"authorization": "x"}
+    )
+    models = {"chat": "mock", "stream": "mock;chunks=8"}
+    plain = [(b"content-type", b"application/json")]
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        if scope["method"] == "GET":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        body = orjson.loads((await receive())["body"])
+        body["model"] = models[body["model"]]
+        async with session.post(f"{vendor}/chat/completions", data=orjson.dumps(body)) as answer:
+            if body.get("stream"):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                async for piece in answer.content.iter_any():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            data = await answer.read()
+        headers = [*plain, (b"content-length", b"%d" % len(data))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": data})
+
+    return app, ""
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vendor", required=True)
+    parser.add_argument("--home", type=Path, default=None)
+    parser.add_argument("--floor", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.floor:
+        application, key = await floor_app(arguments.vendor)
+    else:
+        application, key = await gateway_app(arguments.vendor, arguments.home)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    config = uvicorn.Config(
+        application, http="httptools", lifespan="off", access_log=False, log_level="warning", server_header=False
+    )
+    print(listener.getsockname()[1], key, flush=True)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

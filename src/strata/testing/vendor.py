@@ -1,0 +1,343 @@
+"""A model vendor to test against: it speaks OpenAI's dialect over real HTTP, answers at once, and misbehaves on demand.
+
+What it does is written in the model's name, after `mock` and separated by `;`:
+
+    mock                      answers "This is the mock's answer." with 12 prompt and 8 completion tokens
+    mock;chunks=8             streams in 8 pieces
+    mock;first=0.5;delay=0.1  waits before the first piece, and before each next one
+    mock;fail=429;retry=3     answers with this status, and Retry-After
+    mock;fail=500;times=2     fails only the first two times, then answers
+    mock;hang                 takes the request and never answers
+    mock;garbage              answers with something that is not JSON; in a stream, after the first piece
+    mock;drop=3               breaks the connection after 3 pieces (0: without any answer)
+    mock;error=2              sends an error event after 2 pieces
+    mock;silent=2             sends 2 pieces, then nothing more
+    mock;nousage              does not count tokens
+    mock;cached=5;reasoning=3 reports cached prompt tokens and reasoning tokens
+    mock;tools                calls a tool, its arguments in pieces
+    mock;huge=1000000         answers with so many characters
+    mock;html                 answers 200 with a web page
+    mock;size=16              makes embeddings of 16 dimensions
+
+`requests` tells what arrived and how each ended: `whole`, `client-gone`, `dropped`. Run it with
+`python -m strata.testing.vendor --port 9000`; `GET /mock/requests` shows the list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import struct
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Self, cast
+
+import httptools
+import orjson
+
+Json = dict[str, Any]
+ANSWER = "This is the mock's answer."
+REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+
+
+@dataclass(slots=True)
+class Received:
+    """A request that arrived, and how it ended."""
+
+    path: str
+    headers: dict[str, str]
+    body: Json
+    ended: str = "under way"
+    pieces: int = 0
+
+
+@dataclass(slots=True)
+class MockVendor:
+    """The server. `port` is known once it has been started."""
+
+    requests: deque[Received] = field(default_factory=lambda: deque(maxlen=1000))
+    seen: Counter[str] = field(default_factory=Counter)
+    port: int = 0
+    _server: asyncio.Server | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def start(self, port: int = 0) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection; requests on it are answered one after the other."""
+
+    def __init__(self, vendor: MockVendor) -> None:
+        self.vendor = vendor
+        self.parser = httptools.HttpRequestParser(self)
+        self.transport: asyncio.Transport
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.parts: list[bytes] = []
+        self.task: asyncio.Task[None] | None = None
+        self.current: Received | None = None
+
+    # -------------------------------------------------------------- what asyncio and the parser call
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self.task is not None:
+            self.task.cancel()
+        if self.current is not None and self.current.ended == "under way":
+            self.current.ended = "client-gone"
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self.url, self.headers, self.parts = b"", {}, []
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode().lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        raw = b"".join(self.parts)
+        body = orjson.loads(raw) if raw else {}
+        received = Received(self.url.decode(), self.headers, body)
+        if received.path.startswith("/mock/"):
+            self._whole(200, [_shown(it) for it in self.vendor.requests])
+            return
+        self.vendor.requests.append(received)
+        self.current = received
+        script = parse(str(body.get("model", "mock")))
+        if {"first", "delay", "hang", "silent"} & script.keys():
+            self.task = asyncio.get_running_loop().create_task(self._slowly(received, script))
+            return
+        for _ in self._play(received, script):
+            pass
+
+    # -------------------------------------------------------------- answers
+
+    async def _slowly(self, received: Received, script: Json) -> None:
+        await asyncio.sleep(float(script.get("first", 0)))
+        if "hang" in script:
+            await asyncio.Event().wait()
+        for pieces in self._play(received, script):
+            if pieces == script.get("silent"):
+                await asyncio.Event().wait()
+            await asyncio.sleep(float(script.get("delay", 0)))
+
+    def _play(self, received: Received, script: Json) -> Iterator[int]:
+        """Write the answer; yields how many pieces are out, so that a script may wait between them."""
+        if self._fails(received, script):
+            return
+        if received.path.endswith("/embeddings"):
+            self._whole(200, embeddings(received.body, script))
+        elif not received.body.get("stream"):
+            self._whole(200, completion(received.body, script))
+        else:
+            yield from self._stream(received, script)
+
+    def _fails(self, received: Received, script: Json) -> bool:
+        model = str(received.body.get("model"))
+        self.vendor.seen[model] += 1
+        status = script.get("fail")
+        if status is not None and self.vendor.seen[model] <= script.get("times", sys.maxsize):
+            error = {"error": {"message": f"the mock fails with {status}", "type": "mock", "code": None}}
+            more = {"retry-after": script["retry"]} if "retry" in script else {}
+            self._whole(int(status), error, more)
+        elif script.get("drop") == 0:
+            self._drop(received)
+        elif "html" in script:
+            self._send(200, b"<html>not an API</html>", {"content-type": "text/html"})
+        elif "garbage" in script and not received.body.get("stream"):
+            self._send(200, b'{"choices": [', {"content-type": "application/json"})
+        else:
+            return False
+        return True
+
+    def _stream(self, received: Received, script: Json) -> Iterator[int]:
+        write = self.transport.write
+        write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        asked = (received.body.get("stream_options") or {}).get("include_usage")
+        for piece in pieces(received.body, script, counted=bool(asked)):
+            write(_chunked(b"data: %b\n\n" % orjson.dumps(piece)))
+            received.pieces += 1
+            if received.pieces == script.get("drop"):
+                self._drop(received)
+                return
+            if received.pieces == script.get("error"):
+                write(_chunked(b'data: {"error": {"message": "the mock stumbles", "code": 500}}\n\n'))
+                break
+            if "garbage" in script:
+                write(_chunked(b"data: {not json\n\n"))
+                break
+            yield received.pieces
+        else:
+            write(_chunked(b"data: [DONE]\n\n"))
+        write(b"0\r\n\r\n")
+        received.ended = "whole"
+
+    def _whole(self, status: int, value: Any, headers: Json | None = None) -> None:
+        self._send(status, orjson.dumps(value), {"content-type": "application/json", **(headers or {})})
+
+    def _send(self, status: int, data: bytes, headers: Json) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\n{lines}content-length: {len(data)}\r\n\r\n"
+        self.transport.write(head.encode() + data)
+        if self.current is not None:
+            self.current.ended = "whole"
+
+    def _drop(self, received: Received) -> None:
+        received.ended = "dropped"
+        self.transport.close()
+
+
+def parse(model: str) -> Json:
+    """The script in a model's name."""
+    script: Json = {}
+    for part in model.split(";")[1:]:
+        name, _, value = part.partition("=")
+        script[name] = True if not value else float(value) if "." in value else int(value)
+    return script
+
+
+def answer_text(script: Json) -> str:
+    return "x" * int(script["huge"]) if "huge" in script else ANSWER
+
+
+def usage(script: Json) -> Json:
+    prompt, completion = int(script.get("prompt", 12)), int(script.get("completion", 8))
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": int(script.get("cached", 0))},
+        "completion_tokens_details": {"reasoning_tokens": int(script.get("reasoning", 0))},
+    }
+
+
+def completion(body: Json, script: Json) -> Json:
+    """A whole answer."""
+    message: Json = {"role": "assistant", "content": answer_text(script)}
+    finish = "stop"
+    if "tools" in script:
+        call = {"id": "call_1", "type": "function", "function": {"name": "lookup", "arguments": '{"word":"ice"}'}}
+        message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    answer = {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": body.get("model"),
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+    }
+    return answer if "nousage" in script else {**answer, "usage": usage(script)}
+
+
+def pieces(body: Json, script: Json, *, counted: bool) -> Iterator[Json]:
+    """The pieces of a streamed answer, the one with the usage last."""
+    base = {
+        "id": "chatcmpl-mock",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": body.get("model"),
+    }
+
+    def piece(delta: Json, finish: str | None = None) -> Json:
+        return {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    finish = "stop"
+    if "tools" in script:
+        function = {"name": "lookup", "arguments": ""}
+        start = {"index": 0, "id": "call_1", "type": "function", "function": function}
+        yield piece({"role": "assistant", "content": None, "tool_calls": [start]})
+        for part in ('{"word"', ':"ice"}'):
+            yield piece({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
+        finish = "tool_calls"
+    else:
+        text = answer_text(script)
+        count = min(int(script.get("chunks", 4)), len(text))
+        cuts = [len(text) * number // count for number in range(count + 1)]
+        for number, (start_, end) in enumerate(pairwise(cuts)):
+            yield piece(({"role": "assistant"} if not number else {}) | {"content": text[start_:end]})
+    yield piece({}, finish)
+    if counted and "nousage" not in script:
+        yield {**base, "choices": [], "usage": usage(script)}
+
+
+def embeddings(body: Json, script: Json) -> Json:
+    """Vectors that depend on the length of each text only."""
+    texts = body.get("input")
+    texts = texts if isinstance(texts, list) else [texts]
+    size = int(script.get("size", 8))
+    rows = []
+    for index, text in enumerate(texts):
+        vector = [float(len(str(text)) % (place + 2)) for place in range(size)]
+        packed = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode()
+        value = packed if body.get("encoding_format") == "base64" else vector
+        rows.append({"object": "embedding", "index": index, "embedding": value})
+    count = {"prompt_tokens": 4 * len(texts), "total_tokens": 4 * len(texts)}
+    return {"object": "list", "model": body.get("model"), "data": rows, "usage": count}
+
+
+def _chunked(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _shown(received: Received) -> Json:
+    return {
+        "path": received.path,
+        "body": received.body,
+        "ended": received.ended,
+        "pieces": received.pieces,
+    }
+
+
+async def _serve(port: int) -> None:
+    vendor = await MockVendor().start(port)
+    print(f"mock vendor on {vendor.base_url}", flush=True)  # noqa: T201
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A mock model vendor in OpenAI's dialect")
+    parser.add_argument("--port", type=int, default=0)
+    arguments = parser.parse_args()
+    try:
+        import uvloop
+
+        uvloop.run(_serve(arguments.port))
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
