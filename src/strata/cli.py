@@ -30,7 +30,7 @@ from strata.serve import run as run_server
 from strata.settings import NEEDS, ROLES, Role, Settings
 from strata.settings import load as load_settings
 from strata.types import Cited, Corpus, Done, Failed, Metered, Principal, Said, now
-from strata.wiring import Platform, build, derived, neighbour, open_keys
+from strata.wiring import Platform, build, neighbour, open_keys, open_signin
 
 T = TypeVar("T")
 
@@ -116,7 +116,9 @@ def run(settings: SettingsPath = None) -> None:
             if corpus.path:
                 await _ingest(platform.library, platform.settings, [Path(corpus.path)], corpus, prune=True)
         await _announce(platform, url)
-        _print_links(platform.settings, url)
+        assert platform.signin is not None
+        _print_links(platform.settings, url, await platform.signin.links())
+        out.print("\nCtrl-C stops it; everything is kept.\n")
 
     _run(run_server(load_settings(settings), ROLES, load_and_announce))
 
@@ -137,24 +139,37 @@ def _roles(names: list[str] | None) -> tuple[Role, ...]:
     return tuple(role for role in ROLES if not names or role in names)
 
 
-def _print_links(settings: Settings, url: str) -> None:
-    from strata.app.signin import links
-
+def _print_links(settings: Settings, url: str, tokens: dict[str, str]) -> None:
+    people = {person.id: person for person in settings.app.people}
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for column in ("sign in as", "who", "link (keep it to yourself)"):
-        table.add_column(column, no_wrap=column.startswith("link"), overflow="fold")
-    people = {person.id: person for person in settings.app.people}
-    for person, token in links(derived(settings, "signin"), settings.tenant, settings.app.people).items():
-        table.add_row(people[person].name, f"{people[person].title}", f"{url}/sign-in#{token}")
-    out.print(table, highlight=False, soft_wrap=True)
-    out.print("\nCtrl-C stops it; everything is kept.\n")
+        table.add_column(column, no_wrap=True)
+    for person, token in tokens.items():
+        table.add_row(people[person].name, people[person].title, f"{url}/sign-in#{token}")
+    wide = Console(width=max(out.width, 400), soft_wrap=True)
+    wide.print(table, highlight=False)
 
 
 @cli.command()
-def links(settings: SettingsPath = None) -> None:
+def links(
+    people: Annotated[list[str] | None, typer.Argument(help="Only these people.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Make their links and sign-ins void first.")] = False,
+    settings: SettingsPath = None,
+) -> None:
     """Print a sign-in link for every person of the settings, made at random for this installation."""
     configured = load_settings(settings)
-    _print_links(configured, where(configured.home, "app") or configured.remote.get("app") or configured.url)
+    if withdraw and not people:
+        raise Invalid("name the people whose links are to be withdrawn")
+
+    async def show() -> dict[str, str]:
+        async with open_signin(configured) as door:
+            for person in people if people and withdraw else []:
+                await door.withdraw(person)
+            return await door.links(people or ())
+
+    tokens = _run(show())
+    url = where(configured.home, "app") or configured.remote.get("app") or configured.url
+    _print_links(configured, url, tokens)
 
 
 # ------------------------------------------------------------------ reaching the layers

@@ -152,7 +152,7 @@ def key_for(settings: Settings, role: Role) -> bytes:
     return settings.door_keys.get(role) or door_key(settings.master_key, role)
 
 
-def derived(settings: Settings, purpose: str) -> bytes:
+def _derived(settings: Settings, purpose: str) -> bytes:
     """A key for one purpose, derived from the installation's master key."""
     return hmac.new(settings.master_key, f"strata/{purpose}".encode(), hashlib.sha256).digest()
 
@@ -189,7 +189,7 @@ async def _build_reporting(platform: Platform, stack: contextlib.AsyncExitStack)
         records=await _records(platform, stack, "reporting"),
         analytics=await _open(platform, stack, "analytics", settings.stores.analytics, "reporting"),
         access=platform.access,
-        key=derived(settings, "audit"),
+        key=_derived(settings, "audit"),
         home=settings.home,
     )
     stack.push_async_callback(ledger.close)
@@ -205,6 +205,7 @@ async def _build_gateway(platform: Platform, stack: contextlib.AsyncExitStack) -
         tenant=settings.tenant,
         records=await _records(platform, stack, "gateway"),
         access=platform.access,
+        find=lambda scheme: find("provider", scheme),
     )
     stack.push_async_callback(gateway.close)
     platform.layers["gateway"] = gateway
@@ -231,23 +232,24 @@ async def _build_data(platform: Platform, stack: contextlib.AsyncExitStack) -> N
 
 
 async def _build_app(platform: Platform, stack: contextlib.AsyncExitStack) -> None:
-    from strata.app.build import build as build_app
+    from strata.app import build
 
     settings = platform.settings
-    desk = await build_app(
+    records = await _records(platform, stack, "app")
+    desk = await build.build(
         settings.app,
         tenant=settings.tenant,
-        records=await _records(platform, stack, "app"),
+        records=records,
         gateway=platform.gateway,
         library=platform.library,
-        ledger=platform.ledger,
         access=platform.access,
-        key=derived(settings, "signin"),
         embedding=settings.data.embedding,
     )
     stack.push_async_callback(desk.close)
     platform.layers["app"] = desk
-    platform.signin = desk.signin
+    platform.signin = build.signin(
+        settings.app, tenant=settings.tenant, records=records, key=_derived(settings, "signin")
+    )
 
 
 async def _build_factory(platform: Platform, stack: contextlib.AsyncExitStack) -> None:
@@ -269,10 +271,25 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
     """The gateway's API keys alone, beside a gateway that may be running on the same records."""
     from strata.gateway.keys import Keys
 
-    scheme, rest = split(settings.stores.records)
-    records = await find("records", scheme).make(rest.replace("{layer}", "gateway"), home=settings.home)
-    try:
+    async with _records_alone(settings, "gateway") as records:
         yield Keys(records, Access.of(settings.policies), settings.tenant)
+
+
+@contextlib.asynccontextmanager
+async def open_signin(settings: Settings) -> AsyncIterator[SignIn]:
+    """The door for people alone, beside an app that may be running on the same records."""
+    from strata.app.build import signin
+
+    async with _records_alone(settings, "app") as records:
+        yield signin(settings.app, tenant=settings.tenant, records=records, key=_derived(settings, "signin"))
+
+
+@contextlib.asynccontextmanager
+async def _records_alone(settings: Settings, role: Role) -> AsyncIterator[Records]:
+    scheme, rest = split(settings.stores.records)
+    records: Records = await find("records", scheme).make(rest.replace("{layer}", role), home=settings.home)
+    try:
+        yield records
     finally:
         await records.close()
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from strata.app.signin import links
 
 from strata.access import Access
 from strata.settings import ROLES, Settings, load
 from strata.types import Principal
-from strata.wiring import CONTRACTS, Platform, derived, neighbour
+from strata.wiring import CONTRACTS, Platform, neighbour, open_signin
 
 COMPANY = """
 [strata]
@@ -136,8 +135,9 @@ class Company:
         (person,) = [person for person in self.settings.app.people if person.id == name]
         return person.principal("acme")
 
-    def sign_in_token(self, name: str) -> str:
-        return links(derived(self.settings, "signin"), "acme", self.settings.app.people)[name]
+    async def sign_in_token(self, name: str) -> str:
+        async with open_signin(self.settings) as door:
+            return (await door.links([name]))[name]
 
     def start(self, name: str) -> None:
         roles = [] if name == "all" else [name]

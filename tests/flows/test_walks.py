@@ -207,7 +207,7 @@ async def test_the_web_api_asks_and_streams_as_a_browser_does(company, method):
         async with browser.get(f"{url}/api/me") as stranger:
             assert stranger.status == 401
             assert stranger.content_type == "application/problem+json"
-        async with browser.post(f"{url}/api/sign-in", json={"token": company.sign_in_token("ada")}) as signed:
+        async with browser.post(f"{url}/api/sign-in", json={"token": await company.sign_in_token("ada")}) as signed:
             assert signed.status == 200
             assert (await signed.json())["id"] == "ada"
         async with browser.post(f"{url}/api/sessions", json={"assistant": "lab"}) as opened:
