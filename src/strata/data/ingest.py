@@ -142,11 +142,11 @@ class _Run:
 
     async def _settle(self, documents: Sequence[str], seconds: float) -> None:
         found = {document.id: document for document in await self.library.settle(self.principal, documents, seconds)}
-        for id in documents:
-            document = found.get(id)
+        for key in documents:
+            document = found.get(key)
             if document is None:  # somebody has removed it meanwhile
-                self.waiting.pop(id, None)
-            elif document.state != "received" and self.waiting.pop(id, None) is not None:
+                self.waiting.pop(key, None)
+            elif document.state != "received" and self.waiting.pop(key, None) is not None:
                 self._settled(document)
         self._tell()
 
