@@ -13,7 +13,7 @@ from strata.errors import Forbidden, Invalid, Misconfigured, Unavailable
 from strata.events import PassagesFound
 from strata.ports.records import Delete, Put
 from strata.reporting.checkpoint import Signer
-from strata.reporting.verify import verify
+from strata.reporting.verify import verify, verify_files
 from strata.reporting.witness import split
 from strata.types import now
 
@@ -132,7 +132,9 @@ async def test_the_record_exports_and_verifies_offline(bench, people, facts):
     await bench.ledger.hear(people.layer, facts.told(*(facts.deleted(number) for number in range(1200))))
     await bench.ledger.close()
     log = [line async for line in bench.ledger.export_audit(people.auditor)]
-    verdict = verify("acme", log, split(bench.witness.read_bytes()), bench.ledger.public_key)
+    file = bench.home / "log.jsonl"
+    file.write_bytes(b"".join(log))
+    verdict = verify_files("acme", file, bench.witness, bench.ledger.public_key)
     assert (verdict.entries, verdict.problems) == (1200, ())
     assert verdict == await bench.ledger.verify(people.auditor)
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 BATCH = (MAX_CHANGES - 1) // 2
 LARGEST_DETAIL = 128 * 1024
 ATTEMPTS = 20
-PAGE = 1000
+PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,7 @@ class AuditRecord:
                 yield record
             if len(page) < PAGE:
                 return
+            await asyncio.sleep(0)  # a store may answer without waiting, and others want their turn
             after = page[-1].key
 
     async def _tick(self) -> None:

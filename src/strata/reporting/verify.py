@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from strata.reporting.chain import GENESIS, canonical, malformed, seal
 from strata.reporting.checkpoint import Checkpoint, describe, is_signed, key_id, read
 from strata.reporting.merkle import Frontier
+from strata.reporting.witness import split
 from strata.types import AuditVerdict, Json
 
 MOST_PROBLEMS = 100
@@ -30,6 +32,12 @@ def verify(tenant: str, log: Iterable[bytes], witness: Iterable[bytes], public_k
     for line in log:
         verifier.add_line(line)
     return verifier.verdict()
+
+
+def verify_files(tenant: str, log: Path, witness: Path, public_key: bytes) -> AuditVerdict:
+    """Check an exported log against a witness file, both as files. Raises OSError when one cannot be read."""
+    with log.open("rb") as lines:
+        return verify(tenant, (line for line in lines if line.strip()), split(witness.read_bytes()), public_key)
 
 
 @dataclass(slots=True)
