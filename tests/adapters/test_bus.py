@@ -3,7 +3,8 @@
 import pytest
 
 from strata.adapters.bus import memory as memory_bus
-from strata.adapters.records import memory
+from strata.adapters.bus import sqlite as sqlite_bus
+from strata.adapters.records import memory, sqlite
 from strata.testing.bus import BusPromise
 
 
@@ -15,3 +16,15 @@ class TestMemory(BusPromise):
     @pytest.fixture
     def make_bus(self, records):
         return lambda: memory_bus.make("", records=records)
+
+
+class TestSqlite(BusPromise):
+    @pytest.fixture
+    async def records(self, tmp_path):
+        records = await sqlite.make("records.db", home=tmp_path)
+        yield records
+        await records.close()
+
+    @pytest.fixture
+    def make_bus(self, records):
+        return lambda: sqlite_bus.make("", records=records)

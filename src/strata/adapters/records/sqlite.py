@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -158,7 +158,7 @@ class SqliteRecords:
             self._loop.call_soon(self._flush)
         await waiter
 
-    def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         """Rows of a small question, at once: what the bus asks of the outbox."""
         try:
             return self._reader.execute(sql, parameters).fetchall()
@@ -306,11 +306,20 @@ def opened(path: Path, *, durable: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
         connection.execute("PRAGMA busy_timeout = 0")
+        _sync_folder(path.parent)
     except sqlite3.DatabaseError as error:
         raise Unavailable(f"{path} cannot be opened: {error}") from error
     except OSError as error:
         raise Unavailable(f"{path} cannot be opened: {error.strerror}") from error
     return connection
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def begin(connection: sqlite3.Connection) -> None:

@@ -1,5 +1,6 @@
 -- Records and their outbox in one SQLite file. A record lives in the index itself (WITHOUT ROWID), so that reading one
--- is one search. The outbox numbers events in the order of their commits and never reuses a number.
+-- is one search. The outbox numbers events in the order of their commits: SQLite gives a new row the highest number plus
+-- one, so the newest row is never removed, lest a number come twice.
 
 -- :schema
 CREATE TABLE IF NOT EXISTS record (
@@ -10,7 +11,7 @@ CREATE TABLE IF NOT EXISTS record (
     PRIMARY KEY (partition, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER PRIMARY KEY,
     partition TEXT NOT NULL,
     kind TEXT NOT NULL,
     event BLOB NOT NULL
