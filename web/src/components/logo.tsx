@@ -25,11 +25,11 @@ export function Logo({ className }: { className?: string }) {
 /** The layered ground behind the sign-in and the first screen. Decoration only. */
 export function Ground({ className }: { className?: string }) {
   const bands = [
-    { y: 40, className: "fill-accent/[0.05]" },
-    { y: 85, className: "fill-accent/[0.06]" },
-    { y: 122, className: "fill-evidence-line/[0.11]" },
-    { y: 146, className: "fill-accent/[0.09]" },
-    { y: 182, className: "fill-accent/[0.1]" },
+    { y: 40, className: "fill-accent/[0.035]" },
+    { y: 85, className: "fill-accent/[0.04]" },
+    { y: 122, className: "fill-evidence-line/[0.1]" },
+    { y: 146, className: "fill-accent/[0.05]" },
+    { y: 182, className: "fill-accent/[0.055]" },
   ];
   return (
     <svg

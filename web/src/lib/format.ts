@@ -64,6 +64,14 @@ const KINDS: Record<string, string> = {
 /** A media type by the name that people know it by. */
 export const kind = (media: string) => KINDS[media.split(";")[0]!.trim()] ?? "File";
 
+/** A quote on one line: the bars of a table's row become gaps. */
+export const readable = (quote: string) =>
+  quote
+    .replace(/^\s*\|?[\s:|-]+\|\s*$/gm, "")
+    .replace(/^\s*\|\s*|\s*\|\s*$/gm, "")
+    .replace(/\s*\|\s*/g, " · ")
+    .trim();
+
 /** A hue of the wheel that stays the same for the same name, from six that sit well side by side. */
 export function hue(name: string): number {
   const hues = [186, 262, 38, 326, 142, 92];

@@ -8,7 +8,7 @@ import type { Assistant, Session } from "@/lib/api/types";
 import { moment } from "@/lib/format";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ArrowRight, MessagesSquare, Quote, ShieldCheck } from "lucide-react";
+import { ArrowRight, ArrowUpRight, MessagesSquare, Quote, ShieldCheck } from "lucide-react";
 import { AssistantTile } from "./assistant-tile";
 
 /** The first screen: who is here to be asked. */
@@ -46,7 +46,7 @@ export function Home() {
             <Skeleton className="h-44" />
           </div>
         ) : null}
-        <Group name="Your department" assistants={own} />
+        <Own assistants={own} />
         <Group name={own.length ? "Other departments" : "Assistants"} assistants={others} />
         {assistants?.length ? (
           sessions.length ? (
@@ -67,12 +67,69 @@ function greeting() {
   return hour < 18 ? "Good afternoon" : "Good evening";
 }
 
+/** The assistants at home in the reader's department, with questions to begin with. */
+function Own({ assistants }: { assistants: Assistant[] }) {
+  if (!assistants.length) return null;
+  return (
+    <section aria-label="Your department" className="mt-10 grid gap-4">
+      {assistants.map((assistant) => (
+        <div
+          key={assistant.id}
+          className="grid overflow-hidden rounded-3xl border border-line bg-surface shadow-float lg:grid-cols-[1fr_1.05fr]"
+        >
+          <Link
+            to="/a/$assistant"
+            params={{ assistant: assistant.id }}
+            search={{}}
+            className="group flex flex-col p-6 transition-colors hover:bg-accent-soft/40 focus-visible:-outline-offset-4 sm:p-7"
+          >
+            <AssistantTile assistant={assistant} />
+            <span className="mt-4 font-display text-2xl leading-tight font-semibold tracking-tight">
+              {assistant.name}
+            </span>
+            <span className="mt-1.5 mb-6 text-quiet">{assistant.description}</span>
+            <span className="mt-auto inline-flex items-center gap-2 font-medium text-accent-text">
+              Start a chat
+              <ArrowRight
+                aria-hidden
+                className="size-4 transition-transform duration-200 group-hover:translate-x-0.5"
+              />
+            </span>
+          </Link>
+          {assistant.suggestions.length ? (
+            <div className="border-line bg-sunken/50 p-6 max-lg:border-t sm:p-7 lg:border-l">
+              <h2 className="font-sans text-sm font-semibold tracking-normal text-quiet">
+                Ask it, for example
+              </h2>
+              <ul className="mt-2 -mb-2 divide-y divide-line">
+                {assistant.suggestions.slice(0, 4).map((text) => (
+                  <li key={text}>
+                    <Link
+                      to="/a/$assistant"
+                      params={{ assistant: assistant.id }}
+                      search={{ q: text }}
+                      className="flex items-center justify-between gap-3 rounded-md py-3 text-[15px] hover:text-accent-text"
+                    >
+                      {text}
+                      <ArrowUpRight aria-hidden className="size-4 shrink-0 text-quiet" />
+                    </Link>
+                  </li>
+                ))}
+              </ul>
+            </div>
+          ) : null}
+        </div>
+      ))}
+    </section>
+  );
+}
+
 function Group({ name, assistants }: { name: string; assistants: Assistant[] }) {
   if (!assistants.length) return null;
   return (
     <section aria-label={name} className="mt-10">
       <h2 className="text-sm font-semibold text-quiet">{name}</h2>
-      <ul className="mt-3 grid gap-4 sm:grid-cols-2">
+      <ul className="mt-3 grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
         {assistants.map((assistant) => (
           <li key={assistant.id}>
             <AssistantCard assistant={assistant} />

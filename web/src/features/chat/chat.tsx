@@ -9,7 +9,7 @@ import { body, client } from "@/lib/api/client";
 import { asProblem } from "@/lib/api/problem";
 import { assistantsQuery } from "@/lib/api/queries";
 import type { Assistant, Citation } from "@/lib/api/types";
-import { percent } from "@/lib/format";
+import { percent, readable } from "@/lib/format";
 import { useShortcut } from "@/lib/shortcuts";
 import { useWide } from "@/lib/use-media";
 import {
@@ -183,7 +183,7 @@ function Chat({ chat, assistant, draft }: Props) {
         }}
       >
         <blockquote className="mt-3 line-clamp-4 rounded-lg bg-evidence-soft px-3 py-2 text-sm text-evidence-text">
-          {citation.quote}{" "}
+          {readable(citation.quote)}{" "}
           <span className="ml-1 text-xs whitespace-nowrap tabular">match {percent(citation.score)}</span>
         </blockquote>
       </SourcePanel>
@@ -197,7 +197,7 @@ function Chat({ chat, assistant, draft }: Props) {
           {panel && wide ? (
             <aside
               aria-label="Source"
-              className="my-3 mr-3 flex w-[46%] max-w-[46rem] min-w-0 animate-slide flex-col overflow-hidden rounded-2xl border border-line bg-surface shadow-float"
+              className="my-3 mr-3 flex w-1/2 max-w-[48rem] min-w-0 animate-slide flex-col overflow-hidden rounded-2xl border border-line bg-surface shadow-float"
             >
               {panel}
             </aside>

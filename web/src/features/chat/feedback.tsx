@@ -91,7 +91,7 @@ export function Feedback({ session, message, feedback }: Props) {
           size="sm"
           aria-label={feedback ? `Your feedback: ${feedback.emoji}. Change it.` : "Give feedback"}
         >
-          {feedback ? <span className="text-base leading-none">{feedback.emoji}</span> : <SmilePlus />}
+          {feedback ? <span className="emoji text-base leading-none">{feedback.emoji}</span> : <SmilePlus />}
           {feedback ? "Your feedback" : "Feedback"}
         </Button>
       </Popover.Trigger>
@@ -115,7 +115,7 @@ export function Feedback({ session, message, feedback }: Props) {
                 aria-label={name}
                 aria-pressed={draft?.emoji === emoji}
                 onClick={() => setDraft((now) => ({ reasons: [], comment: "", ...now, emoji }))}
-                className="grid size-11 place-items-center rounded-xl border border-transparent text-xl transition hover:bg-sunken aria-pressed:border-accent aria-pressed:bg-accent-soft"
+                className="grid size-11 place-items-center rounded-xl border border-transparent emoji text-xl transition hover:bg-sunken aria-pressed:border-accent aria-pressed:bg-accent-soft"
               >
                 {emoji}
               </button>

@@ -10,7 +10,7 @@ import { toast } from "sonner";
 import { Abstained } from "./abstained";
 import { AnswerText } from "./answer-text";
 import { Feedback } from "./feedback";
-import { place } from "./source-chip";
+import { place, SourceChip } from "./source-chip";
 import { withCitations, type Turn } from "./turns";
 import { UsageLine } from "./usage-line";
 
@@ -126,35 +126,39 @@ function Failed({ onAgain }: { onAgain: () => void }) {
   );
 }
 
-/** The sources below an answer, so that nobody must find a small number in the text. */
+/** The sources below an answer, one line a document, so that nobody must find a small number in the text. */
 function SourceList({ turn, onOpen }: { turn: Turn; onOpen: (citation: Citation) => void }) {
+  const documents = Map.groupBy(turn.citations, (citation) => citation.document);
   return (
     <section aria-label="Sources" className="mt-5">
       <h3 className="font-sans text-xs font-semibold tracking-wide text-quiet uppercase">Sources</h3>
-      <ol className="mt-2 grid gap-2 sm:grid-cols-2">
-        {turn.citations.map((citation) => (
-          <li key={citation.number} className="min-w-0">
-            <button
-              type="button"
-              onClick={() => onOpen(citation)}
-              className="flex w-full items-start gap-3 rounded-xl border border-line bg-surface p-3 text-left transition-[border-color,box-shadow] hover:border-evidence-line hover:shadow-lift"
-            >
-              <span className="grid size-6 shrink-0 place-items-center rounded-md bg-evidence-soft text-xs font-semibold text-evidence-text tabular">
-                {citation.number}
+      <ul className="mt-2 divide-y divide-line overflow-hidden rounded-xl border border-line bg-surface">
+        {[...documents].map(([document, [first, ...rest]]) =>
+          first ? (
+            <li key={document} className="flex flex-wrap items-center gap-x-3 gap-y-2 px-3.5 py-2.5">
+              <FileText aria-hidden className="size-4 shrink-0 text-quiet" />
+              <span className="min-w-0 flex-1 basis-56">
+                <span className="block text-sm font-medium">{first.title}</span>
+                <span className="block text-xs text-quiet">{where(first, rest)}</span>
               </span>
-              <span className="min-w-0">
-                <span className="line-clamp-1 text-sm font-medium">{citation.title}</span>
-                <span className="mt-0.5 flex items-center gap-1 truncate text-xs text-quiet">
-                  <FileText aria-hidden className="size-3 shrink-0" />
-                  {[kind(citation.media), place(citation)].filter(Boolean).join(" · ")}
-                </span>
+              <span className="flex flex-wrap gap-1">
+                {[first, ...rest].map((citation) => (
+                  <SourceChip key={citation.number} citation={citation} onOpen={onOpen} />
+                ))}
               </span>
-            </button>
-          </li>
-        ))}
-      </ol>
+            </li>
+          ) : null,
+        )}
+      </ul>
     </section>
   );
+}
+
+/** A document's kind and the places that were cited in it. */
+function where(first: Citation, rest: Citation[]): string {
+  const places = [...new Set([first, ...rest].map(place).filter(Boolean))];
+  const more = places.length > 2 ? [plural(places.length - 2, "more place")] : [];
+  return [kind(first.media), ...places.slice(0, 2), ...more].join(" · ");
 }
 
 function Footer({ turn, session }: { turn: Turn; session: string | undefined }) {

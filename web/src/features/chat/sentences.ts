@@ -54,6 +54,18 @@ function span(properties: Element["properties"], children: ElementContent[]): El
   return { type: "element", tagName: "span", properties, children };
 }
 
+/** Takes the last word off a sentence and binds it to the sources that follow, so that no line begins with a lone number. */
+function joined(out: Node[], sources: Element): Element {
+  const sentence = out.at(-1);
+  if (sentence?.type !== "element" || sentence.tagName !== "span") return sources;
+  const last = sentence.children.at(-1);
+  const word = last?.type === "text" ? /\s(\S{1,24})$/.exec(last.value)?.[1] : undefined;
+  if (last?.type !== "text" || !word) return sources;
+  last.value = last.value.slice(0, -word.length);
+  const end = span({ ...sentence.properties }, [{ type: "text", value: word }]);
+  return span({ dataBound: "true" }, [end, sources]);
+}
+
 /** Wraps each sentence as `<span data-sentence="i">` and puts `<span data-sources="i">` after it. */
 export function rehypeSentences() {
   return (tree: Root) => {
@@ -68,7 +80,7 @@ export function rehypeSentences() {
     const split = (text: Text): (Text | number)[] =>
       text.value
         .split(new RegExp(`${OPEN}(\\d+)${CLOSE}`))
-        .map((piece, at) => (at % 2 ? Number(piece) : { type: "text", value: piece }))
+        .map((piece, at): Text | number => (at % 2 ? Number(piece) : { type: "text", value: piece }))
         .filter((piece) => typeof piece === "number" || piece.value !== "");
 
     const walk = (children: readonly Node[], hollow: boolean): Node[] => {
@@ -88,7 +100,7 @@ export function rehypeSentences() {
             if (typeof piece !== "number") (hollow ? out : held).push(piece);
             else {
               flush();
-              out.push(close(piece));
+              out.push(joined(out, close(piece)));
             }
           }
         } else if (child.type === "element" && (isBlock(child) || holdsMark(child))) {

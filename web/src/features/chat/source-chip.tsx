@@ -1,6 +1,6 @@
 import { Badge } from "@/components/ui/badge";
 import type { Citation } from "@/lib/api/types";
-import { kind, percent } from "@/lib/format";
+import { kind, percent, readable } from "@/lib/format";
 import { FileText, ShieldQuestion } from "lucide-react";
 import { HoverCard, Popover } from "radix-ui";
 
@@ -8,7 +8,7 @@ const card =
   "animate-fade z-40 w-[min(22rem,calc(100vw-2rem))] rounded-xl border border-line bg-surface p-4 text-left text-sm leading-normal font-normal whitespace-normal shadow-float";
 
 export const place = (citation: Citation) =>
-  [citation.page ? `page ${citation.page}` : "", citation.headings.at(-1) ?? ""].filter(Boolean).join(" · ");
+  [citation.page ? `page ${citation.page}` : "", citation.headings.at(-1) ?? ""].filter(Boolean).join(", ");
 
 /** The number of a source: hover or focus to see its words, press to open the document there. */
 export function SourceChip({
@@ -41,7 +41,7 @@ export function SourceChip({
             {[kind(citation.media), place(citation)].filter(Boolean).join(" · ")}
           </p>
           <blockquote className="mt-3 line-clamp-6 border-l-3 border-evidence-line pl-3 text-ink">
-            {citation.quote}
+            {readable(citation.quote)}
           </blockquote>
           <p className="mt-3 flex items-center justify-between gap-3 text-xs text-quiet">
             <Badge tone="evidence" className="tabular">

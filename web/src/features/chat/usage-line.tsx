@@ -32,14 +32,18 @@ export function UsageLine({ turn }: { turn: Turn }) {
       ) : null}
       {usage ? (
         <>
-          <span>{usage.model ?? "no model"}</span>
+          <span>{usage.model ?? "no model needed"}</span>
           <Dot />
-          <span
-            title={`${count(usage.prompt_tokens)} tokens read, ${count(usage.completion_tokens)} tokens written`}
-          >
-            {compact(usage.prompt_tokens + usage.completion_tokens)} tokens
-          </span>
-          <Dot />
+          {usage.model ? (
+            <>
+              <span
+                title={`${count(usage.prompt_tokens)} tokens read, ${count(usage.completion_tokens)} tokens written`}
+              >
+                {compact(usage.prompt_tokens + usage.completion_tokens)} tokens
+              </span>
+              <Dot />
+            </>
+          ) : null}
           <span>{money(usage.cost.micros, usage.cost.currency)}</span>
           <Dot />
           <span>{seconds(usage.seconds)}</span>

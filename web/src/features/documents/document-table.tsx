@@ -30,7 +30,7 @@ type Props = {
 const STATE = {
   received: { name: "In progress", tone: "accent", icon: CircleDashed },
   indexed: { name: "Indexed", tone: "good", icon: CircleCheck },
-  quarantined: { name: "Set aside", tone: "doubt", icon: ShieldAlert },
+  quarantined: { name: "Quarantined", tone: "doubt", icon: ShieldAlert },
 } as const;
 
 const CLASS: Record<Document["classification"], { name: string; tone: Tone }> = {

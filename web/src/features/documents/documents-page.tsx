@@ -26,7 +26,7 @@ const STATES: [State, string][] = [
   ["all", "All"],
   ["indexed", "Indexed"],
   ["received", "In progress"],
-  ["quarantined", "Set aside"],
+  ["quarantined", "Quarantined"],
 ];
 
 export function DocumentsPage() {

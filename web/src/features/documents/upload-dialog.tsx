@@ -67,7 +67,7 @@ export function UploadDialog({ corpora, corpus, dropped }: Props) {
   return (
     <DialogContent
       title="Add documents"
-      description={`${KINDS}. What cannot be read is kept aside with the reason.`}
+      description={`${KINDS}. What cannot be read is put into quarantine, with the reason.`}
       className="max-w-xl"
     >
       <div className="grid gap-4 overflow-y-auto p-5">

@@ -105,7 +105,7 @@ function Item({ session }: { session: Session }) {
   });
 
   return (
-    <li className="group relative">
+    <li className="group relative min-w-0">
       <Link
         to="/c/$session"
         params={{ session: session.id }}

@@ -8,7 +8,7 @@ import { PdfPage } from "./pdf-page";
 
 type Props = { document: string; quote: string | undefined; page: number | null };
 
-const PADDING = 32;
+const PADDING = 20;
 const ZOOMS = [0.75, 1, 1.25, 1.5, 2, 3];
 const UNREADABLE = {
   type: "urn:strata:problem:pdf",
@@ -71,8 +71,9 @@ export default function PdfView({ document, quote, page }: Props) {
 
   const follow = () => {
     const top = scroller.current?.getBoundingClientRect().top ?? 0;
+    const half = (scroller.current?.clientHeight ?? 0) / 2;
     const pages = [...(scroller.current?.querySelectorAll<HTMLElement>("[data-page]") ?? [])];
-    const current = pages.findLast((element) => element.getBoundingClientRect().top - top < 160);
+    const current = pages.findLast((element) => element.getBoundingClientRect().top - top < half);
     setShown(Number(current?.dataset["page"] ?? 1));
   };
 
@@ -149,7 +150,7 @@ export default function PdfView({ document, quote, page }: Props) {
         tabIndex={0}
         role="region"
         aria-label="Pages"
-        className="min-h-0 flex-1 overflow-auto bg-sunken p-4 focus-visible:-outline-offset-2"
+        className="min-h-0 flex-1 overflow-auto bg-sunken p-2.5 focus-visible:-outline-offset-2"
       >
         <div className="grid w-max min-w-full gap-4">
           {pdf && size && scale ? (

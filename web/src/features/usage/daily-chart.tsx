@@ -26,6 +26,13 @@ const CHOICES: [Shown, string][] = [
 /** Use by day as bars; the same figures as a table for whoever does not see them. */
 export function DailyChart({ daily, currency }: Props) {
   const [shown, setShown] = useState<Shown>("cost");
+  const most = Math.max(...daily.map((one) => one.cost_micros), 0) / 1_000_000;
+  const digits = most < 0.005 ? 5 : most < 0.05 ? 3 : 2;
+  const axis = new Intl.NumberFormat(undefined, {
+    style: "currency",
+    currency,
+    minimumFractionDigits: digits,
+  });
   const points = daily.map((one) => ({ ...one, cost: one.cost_micros / 1_000_000 }));
   return (
     <>
@@ -58,9 +65,7 @@ export function DailyChart({ daily, currency }: Props) {
                 tickLine={false}
                 axisLine={false}
                 tickCount={4}
-                tickFormatter={(value: number) =>
-                  shown === "cost" ? money(value * 1_000_000, currency) : compact(value)
-                }
+                tickFormatter={(value: number) => (shown === "cost" ? axis.format(value) : compact(value))}
                 tick={{ fill: "var(--quiet)", fontSize: 12 }}
               />
               <Tooltip
@@ -79,7 +84,7 @@ export function DailyChart({ daily, currency }: Props) {
           </ResponsiveContainer>
         </div>
         <details className="mt-3 text-sm">
-          <summary className="inline-flex min-h-6 cursor-pointer items-center text-quiet hover:text-ink">
+          <summary className="min-h-6 w-fit cursor-pointer text-quiet hover:text-ink">
             Show as a table
           </summary>
           <div

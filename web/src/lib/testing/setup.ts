@@ -3,14 +3,14 @@ import "@testing-library/jest-dom/vitest";
 import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
 
-globalThis.matchMedia ??= (query: string) =>
+globalThis.matchMedia = (query: string) =>
   ({
     matches: false,
     media: query,
     addEventListener: () => undefined,
     removeEventListener: () => undefined,
   }) as unknown as MediaQueryList;
-globalThis.ResizeObserver ??= class {
+globalThis.ResizeObserver = class {
   observe() {
     return undefined;
   }
