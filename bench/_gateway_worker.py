@@ -91,7 +91,13 @@ async def main() -> None:
         application, key = await gateway_app(arguments.vendor, arguments.home)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     config = uvicorn.Config(
-        application, http="httptools", lifespan="off", access_log=False, log_level="warning", server_header=False
+        application,
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
     )
     print(listener.getsockname()[1], key, flush=True)
     await uvicorn.Server(config).serve(sockets=[listener])

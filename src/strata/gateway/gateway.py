@@ -26,7 +26,7 @@ from strata.gateway.keys import Keys
 from strata.gateway.limits import Limits
 from strata.gateway.options import Options
 from strata.gateway.router import Router
-from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend
+from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend, taken
 from strata.ports.records import Records
 from strata.types import (
     BudgetStatus,
@@ -44,6 +44,9 @@ from strata.types import (
 )
 
 log = logging.getLogger(__name__)
+
+TAKE_BACK = (0.0, 0.05, 0.5, 5.0)
+"""Seconds after which to look whether a reservation was made whose caller left meanwhile."""
 
 DRAIN = 10.0
 """Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
@@ -69,6 +72,28 @@ class Answered:
     body: Json
     bill: Bill
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a stream: what it came to. `last` is the last piece that the vendor sent."""
+
+    request: str
+    bill: Bill
+    currency: str
+    last: Json
+
+    @property
+    def chunk(self) -> Json:
+        """The piece in which OpenAI's clients look for the usage; it says the cost as well."""
+        return {
+            "id": self.last.get("id", ""),
+            "object": "chat.completion.chunk",
+            "created": self.last.get("created", 0),
+            "model": self.last.get("model", ""),
+            "choices": [],
+            "usage": {**usage_json(self.bill.usage), "cost_micros": self.bill.cost, "currency": self.currency},
+        }
 
 
 @dataclass(slots=True)
@@ -125,15 +150,15 @@ class ModelGateway:
         caller = Caller(principal, self._payer(principal, request.assistant))
         finish = "stop"
         async with aclosing(self.pieces(caller, _chat_body(request), request.request_id)) as pieces:
-            async for chunk in pieces:
-                for choice in chunk.get("choices") or ():
+            async for chunks in pieces:
+                if isinstance(chunks, Ended):
+                    cost = Money(chunks.bill.cost, chunks.currency)
+                    yield Delta("", finish, chunks.bill.usage, cost)
+                    return
+                for choice in (choice for chunk in chunks for choice in chunk["choices"]):
                     finish = choice.get("finish_reason") or finish
                     if text := (choice.get("delta") or {}).get("content"):
                         yield Delta(text)
-                if "strata" in chunk:
-                    told = chunk["strata"]
-                    usage = Usage(**told["usage"])
-                    yield Delta("", finish, usage, Money(told["cost_micros"], told["currency"]))
 
     async def embed(self, principal: Principal, request: EmbedRequest) -> Embeddings:
         caller = Caller(principal, self._payer(principal, request.assistant))
@@ -159,32 +184,41 @@ class ModelGateway:
 
     # -------------------------------------------------------------- OpenAI's JSON
 
-    async def chat(self, caller: Caller, body: Json, request: str, size: int = 0) -> Answered:
-        """A chat completion. The body becomes the gateway's. Raises what `contracts.Gateway.complete` does."""
-        return await self._whole("chat", caller, body, request, size)
+    async def chat(self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False) -> Answered:
+        """A chat completion. The body becomes the gateway's. Raises what `contracts.Gateway.complete` does.
 
-    async def embeddings(self, caller: Caller, body: Json, request: str, size: int = 0) -> Answered:
-        return await self._whole("embeddings", caller, body, request, size)
+        `request` is the caller's id for the call, by which it is made and charged once; `fresh` says that it was made
+        at random just now. `size` is the request's length in bytes.
+        """
+        return await self._whole("chat", caller, body, request, size, fresh=fresh)
 
-    async def pieces(self, caller: Caller, body: Json, request: str, size: int = 0) -> AsyncGenerator[Json]:
-        """`chat.completion.chunk` objects. The last has no choices but the `usage`, and the cost under `strata`.
+    async def embeddings(
+        self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False
+    ) -> Answered:
+        return await self._whole("embeddings", caller, body, request, size, fresh=fresh)
+
+    async def pieces(
+        self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False
+    ) -> AsyncGenerator[list[Json] | Ended]:
+        """`chat.completion.chunk` objects as they arrive, without their usage; in the end, what the call came to.
 
         Leaving early (closing the generator, or being cancelled) stops the vendor and settles what was used.
         """
-        call = await self._admit("chat", caller, body, request, size, streamed=True)
+        call = await self._admit("chat", caller, body, request, size, streamed=True, fresh=fresh)
         name = call.route.deployment.name
         outcome: Outcome = "client-gone"
         last: Json = {}
         try:
-            source = cast("AsyncGenerator[Json]", call.route.provider.stream(body))
+            source = cast("AsyncGenerator[list[Json]]", call.route.provider.stream(body))
             async with aclosing(source):
-                async for chunk in source:
-                    call.hear(chunk)
-                    chunk.pop("usage", None)
-                    chunk["model"] = name
-                    last = chunk
-                    if chunk.get("choices"):
-                        yield chunk
+                async for chunks in source:
+                    for chunk in chunks:
+                        call.hear(chunk)
+                        chunk.pop("usage", None)
+                        chunk["model"] = name
+                    last = chunks[-1]
+                    if told := [chunk for chunk in chunks if chunk.get("choices")]:
+                        yield told
             outcome = "ok"
         except StrataError:
             outcome = "failed"
@@ -194,12 +228,19 @@ class ModelGateway:
             raise _nonsense(name, error) from error
         finally:
             bill = self._end(call, outcome)
-        yield _summary(last, name, bill, call)
+        yield Ended(call.reservation.quote.request, bill, call.route.tariff.currency, last)
 
     async def _whole(
-        self, operation: Literal["chat", "embeddings"], caller: Caller, body: Json, request: str, size: int
+        self,
+        operation: Literal["chat", "embeddings"],
+        caller: Caller,
+        body: Json,
+        request: str,
+        size: int,
+        *,
+        fresh: bool,
     ) -> Answered:
-        call = await self._admit(operation, caller, body, request, size)
+        call = await self._admit(operation, caller, body, request, size, fresh=fresh)
         name, provider = call.route.deployment.name, call.route.provider
         outcome: Outcome = "client-gone"
         try:
@@ -216,7 +257,7 @@ class ModelGateway:
         finally:
             bill = self._end(call, outcome)
         answer["model"] = name
-        return Answered(request, answer, bill, call.route.tariff.currency)
+        return Answered(call.reservation.quote.request, answer, bill, call.route.tariff.currency)
 
     # -------------------------------------------------------------- one call
 
@@ -228,6 +269,7 @@ class ModelGateway:
         request: str,
         size: int,
         *,
+        fresh: bool,
         streamed: bool = False,
     ) -> Call:
         """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
@@ -254,6 +296,7 @@ class ModelGateway:
                 estimate,
                 route.tariff.currency,
                 streamed,
+                fresh=fresh,
             )
             return Call(route, body, await self._reserve(quote), most)
         except BaseException as error:
@@ -275,28 +318,31 @@ class ModelGateway:
             return await self._reserved(quote)
 
     async def _reserved(self, quote: Quote) -> Reservation:
-        """Reserve in a task of its own: a caller who leaves meanwhile must not leave the room taken."""
-        known = quote.request in self.state.under_way
+        reservation = self.spend.planned(quote)
+        if quote.request in self.state.under_way:
+            raise taken(quote.request, "is under way")
         self.state.under_way.add(quote.request)
-        task = self.state.start(self.spend.reserve(quote))
         try:
-            return await asyncio.shield(task)
+            return await self.spend.reserve(reservation)
         except asyncio.CancelledError:
-            self.state.start(self._take_back(task, quote, known=known))
+            self.state.start(self._take_back(reservation))
             raise
         except BaseException:
-            if not known:
-                self.state.under_way.discard(quote.request)
+            self.state.under_way.discard(quote.request)
             raise
 
-    async def _take_back(self, task: asyncio.Task[Reservation], quote: Quote, *, known: bool) -> None:
+    async def _take_back(self, reservation: Reservation) -> None:
+        """The caller left while room was being made: give it back, as soon as it turns out that it was made."""
+        request = reservation.quote.request
         try:
-            reservation = await task
-        except StrataError:
-            if not known:
-                self.state.under_way.discard(quote.request)
-            return
-        await self._settle(reservation, Bill(Usage(), 0, "client-gone"))
+            for pause in TAKE_BACK:
+                await asyncio.sleep(pause)
+                with contextlib.suppress(StrataError):
+                    if made := await self.spend.made(reservation):
+                        await self._settle(made, Bill(Usage(), 0, "client-gone"))
+                        return
+        finally:
+            self.state.under_way.discard(request)
 
     def _end(self, call: Call, outcome: Outcome) -> Bill:
         """The call is over: bill it, and settle beside the caller."""
@@ -453,26 +499,6 @@ def _must_hold(answer: Json, operation: str) -> None:
 def _nonsense(model: str, error: Exception) -> UpstreamBroken:
     log.error("the vendor of %r answered with something that cannot be read", model, exc_info=error)
     return UpstreamBroken(f"the vendor of {model!r} answered with something that cannot be read")
-
-
-def _summary(last: Json, name: str, bill: Bill, call: Call) -> Json:
-    """The piece that ends a stream: what was used and what it cost."""
-    usage, currency = bill.usage, call.route.tariff.currency
-    told = {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-    }
-    return {
-        "id": last.get("id", ""),
-        "object": "chat.completion.chunk",
-        "created": last.get("created", 0),
-        "model": name,
-        "choices": [],
-        "usage": usage_json(usage),
-        "strata": {"cost_micros": bill.cost, "currency": currency, "usage": told},
-    }
 
 
 def usage_json(usage: Usage) -> Json:

@@ -37,7 +37,7 @@ from strata.errors import (
     Upstream,
     UpstreamRefused,
 )
-from strata.gateway.gateway import Answered, Caller, ModelGateway
+from strata.gateway.gateway import Answered, Caller, Ended, ModelGateway
 from strata.gateway.keys import Keys
 from strata.types import Json, new_id, now
 
@@ -57,6 +57,8 @@ STREAM = [
     (b"x-accel-buffering", b"no"),
 ]
 MAX_ID = 200
+PATIENCE = 0.02
+"""Seconds after which a call under way is watched for its client hanging up."""
 
 
 class Gone(Exception):
@@ -133,7 +135,8 @@ class Door:
         caller = await self._caller(headers)
         raw = await _read(headers, receive, self.gateway.options.max_body)
         body = _parsed(raw)
-        request = _request_id(headers, caller, raw)
+        given = _request_id(headers, caller, raw)
+        request, fresh = given or new_id("req"), not given
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -142,43 +145,48 @@ class Door:
                 left = True
                 main.cancel()
 
-        watch = asyncio.ensure_future(_hung_up(receive))
-        watch.add_done_callback(leave)
+        watch: asyncio.Future[Message] | None = None
+
+        def look() -> None:
+            nonlocal watch
+            watch = asyncio.ensure_future(_hung_up(receive))
+            watch.add_done_callback(leave)
+
+        # A call that is over sooner needs nobody to watch whether its client hangs up.
+        alarm = asyncio.get_running_loop().call_later(PATIENCE, look)
         try:
             if operation == "chat" and body.get("stream"):
-                await self._stream(caller, body, request, len(raw), send)
+                await self._stream(caller, body, request, len(raw), send, fresh=fresh)
             else:
                 work = self.gateway.chat if operation == "chat" else self.gateway.embeddings
-                await _answer(send, await work(caller, body, request, len(raw)))
+                await _answer(send, await work(caller, body, request, len(raw), fresh=fresh))
         except asyncio.CancelledError:
             if not left or main is None:
                 raise
             main.uncancel()
             raise Gone from None
         finally:
-            watch.remove_done_callback(leave)
-            watch.cancel()
+            alarm.cancel()
+            if watch is not None:
+                watch.remove_done_callback(leave)
+                watch.cancel()
 
-    async def _stream(self, caller: Caller, body: Json, request: str, size: int, send: Send) -> None:
+    async def _stream(self, caller: Caller, body: Json, request: str, size: int, send: Send, *, fresh: bool) -> None:
         options = body.get("stream_options")
         wants_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        async with aclosing(self.gateway.pieces(caller, body, request, size)) as pieces:
-            chunk = await anext(pieces)
+        async with aclosing(self.gateway.pieces(caller, body, request, size, fresh=fresh)) as pieces:
+            chunks = await anext(pieces)
             headers = [*STREAM, (b"x-strata-request-id", request.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
-                while "strata" not in chunk:
-                    await _piece(send, b"data: %b\n\n" % orjson.dumps(chunk))
-                    chunk = await anext(pieces)
+                while not isinstance(chunks, Ended):
+                    await _piece(send, b"".join([b"data: %b\n\n" % orjson.dumps(chunk) for chunk in chunks]))
+                    chunks = await anext(pieces)
             except StrataError as error:
                 await _piece(send, b"data: %b\n\n" % orjson.dumps(shape(error)), last=True)
                 return
-        last = b"data: [DONE]\n\n"
-        if wants_usage:
-            chunk["usage"]["cost_micros"] = chunk["strata"].pop("cost_micros")
-            chunk["usage"]["currency"] = chunk.pop("strata")["currency"]
-            last = b"data: %b\n\n" % orjson.dumps(chunk) + last
-        await _piece(send, last, last=True)
+        usage = b"data: %b\n\n" % orjson.dumps(chunks.chunk) if wants_usage else b""
+        await _piece(send, usage + b"data: [DONE]\n\n", last=True)
 
     async def _caller(self, headers: Headers) -> Caller:
         given = headers.get(b"authorization", b"")
@@ -232,10 +240,11 @@ def _parsed(raw: bytes) -> Json:
 
 
 def _request_id(headers: Headers, caller: Caller, raw: bytes) -> str:
+    """The id under which the caller knows the call; empty when it gave none."""
     key, traced = headers.get(b"idempotency-key"), headers.get(b"x-request-id")
     given = key or traced
     if not given:
-        return new_id("req")
+        return ""
     name = given.decode("latin-1")
     if len(name) > MAX_ID or not name.isascii() or not name.isprintable():
         raise Invalid(f"a request id is at most {MAX_ID} printable ASCII characters")

@@ -26,10 +26,10 @@ class Provider(Protocol):
         """A `chat.completion` object with `choices` and, where the vendor counts, `usage`."""
         ...
 
-    def stream(self, request: Json) -> AsyncIterator[Json]:
-        """`chat.completion.chunk` objects in order; the last one (or one after it without choices) has `usage` where
-        the vendor counts it. Raises before the first chunk, or ends with an error. Any chunk may carry the `usage` so
-        far: the latest one counts.
+    def stream(self, request: Json) -> AsyncIterator[list[Json]]:
+        """`chat.completion.chunk` objects in order, those that arrived together in one list, so that they can be
+        passed on together. The last one (or one after it without choices) has `usage` where the vendor counts it; any
+        chunk may carry the `usage` so far, and the latest counts. Raises before the first chunk, or ends with an error.
         """
         ...
 

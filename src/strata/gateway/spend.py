@@ -29,7 +29,10 @@ KINDS = ("department", "person", "assistant", "key")
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A call that wants to leave: who pays, for what, and the most it can cost in micro-units."""
+    """A call that wants to leave: who pays, for what, and the most it can cost in micro-units.
+
+    `fresh`: the id was made at random just now, so no earlier call can have it.
+    """
 
     request: str
     payer: Subject
@@ -39,6 +42,7 @@ class Quote:
     estimate: int
     currency: str
     streamed: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +81,31 @@ class Spend:
 
     # -------------------------------------------------------------- a call
 
-    async def reserve(self, quote: Quote) -> Reservation:
+    def planned(self, quote: Quote) -> Reservation:
+        """The reservation that a call needs, not made yet."""
+        at = self.clock()
+        budgets = self.applying(quote.payer) if quote.estimate else ()
+        return Reservation(quote, tuple([counter(budget, at) for budget in budgets]), at, self.lease.name)
+
+    async def made(self, reservation: Reservation) -> Reservation | None:
+        """The reservation as it stands in the store, if it was made and has not been settled."""
+        record = await self.records.get(self._open, reservation.quote.request)
+        stands = msgspec.convert(record.value, Reservation) if record else None
+        return stands if stands and (stands.at, stands.lease) == (reservation.at, reservation.lease) else None
+
+    async def reserve(self, reservation: Reservation) -> Reservation:
         """Make room for the call in every budget that applies, or in none.
 
         Raises `BudgetExhausted` with the budget's name and when it resets, and `Conflict` for a request id that is
         under way or has been paid for. A call that failed and cost nothing may be tried again under its id.
         """
-        at = self.clock()
-        budgets = self.applying(quote.payer) if quote.estimate else ()
-        reservation = Reservation(quote, tuple(counter(budget, at) for budget in budgets), at, self.lease.name)
+        quote, at = reservation.quote, reservation.at
+        budgets = self.applying(quote.payer) if reservation.counters else ()
         try:
             if not await self._commit(reservation, budgets):
                 reservation = await self._again(reservation)
                 if not await self._commit(reservation, budgets):
-                    raise _taken(quote.request, "is under way")
+                    raise taken(quote.request, "is under way")
         except LimitReached as error:
             raise self._exhausted(error, budgets, at, quote) from error
         return reservation
@@ -126,12 +141,12 @@ class Spend:
     async def _commit(self, reservation: Reservation, budgets: Sequence[Budget]) -> bool:
         """Write the reservation; False when its request id is taken."""
         request, at = reservation.quote.request, reservation.at
-        month, before = self._rows(at), self._rows(at.replace(day=1) - timedelta(days=1))
-        changes: list[Change] = [
-            Check(month, request, reservation.seen),
-            Check(before, request, 0),
-            Put(self._open, request, _open_value(reservation), version=0),
-        ]
+        changes: list[Change] = [Put(self._open, request, _open_value(reservation), version=0)]
+        if not reservation.quote.fresh:
+            changes += [
+                Check(self._rows(at), request, reservation.seen),
+                Check(self._rows(at.replace(day=1) - timedelta(days=1)), request, 0),
+            ]
         for budget, key in zip(budgets, reservation.counters, strict=True):
             changes.append(Add(self._counters, key, "held", reservation.quote.estimate, ceiling=budget.limit.micros))
         try:
@@ -144,10 +159,10 @@ class Spend:
         """The reservation for another try of a call that failed and cost nothing; otherwise `Conflict`."""
         request = reservation.quote.request
         if await self.records.get(self._open, request):
-            raise _taken(request, "is under way")
+            raise taken(request, "is under way")
         row = await self.records.get(self._rows(reservation.at), request)
         if row is None or row.value["outcome"] != "failed" or row.value["cost"]:
-            raise _taken(request, "has been answered and paid for")
+            raise taken(request, "has been answered and paid for")
         return Reservation(reservation.quote, reservation.counters, reservation.at, reservation.lease, seen=row.version)
 
     def _exhausted(self, error: LimitReached, budgets: Sequence[Budget], at: datetime, quote: Quote) -> BudgetExhausted:
@@ -229,12 +244,13 @@ class Spend:
         return f"{self.tenant}/leases"
 
     def _rows(self, at: datetime) -> str:
-        return f"{self.tenant}/calls/{at:%Y-%m}"
+        return f"{self.tenant}/calls/{at.year}-{at.month:02}"
 
 
 def period(budget: Budget, at: datetime) -> str:
     """The period that a moment belongs to: `2026-08` or `2026-08-14`, in UTC."""
-    return f"{at:%Y-%m-%d}" if budget.period == "day" else f"{at:%Y-%m}"
+    month = f"{at.year}-{at.month:02}"
+    return f"{month}-{at.day:02}" if budget.period == "day" else month
 
 
 def resets_at(budget: Budget, at: datetime) -> datetime:
@@ -250,7 +266,7 @@ def counter(budget: Budget, at: datetime) -> str:
     return f"{budget.id}/{period(budget, at)}"
 
 
-def _taken(request: str, how: str) -> Conflict:
+def taken(request: str, how: str) -> Conflict:
     return Conflict(f"the request id {request!r} {how}; send each new request under an id of its own")
 
 

@@ -47,7 +47,7 @@ class Echo:
         choice = {"index": 0, "message": message, "finish_reason": self.script.get("finish_reason", "stop")}
         return self._answer("chat.completion", choice) | self._usage(request, self._reply(request))
 
-    async def stream(self, request: Json) -> AsyncIterator[Json]:
+    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
         self._asked(request)
         said = 0
         fail_after = self.script.get("fail_after", 0)
@@ -57,14 +57,14 @@ class Echo:
                 await self._pause()
                 if said >= fail_after:
                     await self._fail()
-                yield self._chunk({"role": "assistant", "content": piece} if not said else {"content": piece})
+                yield [self._chunk({"role": "assistant", "content": piece} if not said else {"content": piece})]
                 said += 1
             if said <= fail_after:
                 await self._fail()
-            yield self._chunk({}, self.script.get("finish_reason", "stop"))
+            yield [self._chunk({}, self.script.get("finish_reason", "stop"))]
             usage = self._usage(request, self._reply(request))
             if usage:
-                yield {**self._chunk({}), "choices": [], **usage}
+                yield [{**self._chunk({}), "choices": [], **usage}]
             finished = True
         except StrataError:
             finished = True

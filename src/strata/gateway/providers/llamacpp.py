@@ -51,11 +51,12 @@ class LlamaCpp:
 
     async def chat(self, request: Json) -> Json:
         whole = Whole(self.name)
-        async for chunk in self.stream(request):
-            whole.add(chunk)
+        async for chunks in self.stream(request):
+            for chunk in chunks:
+                whole.add(chunk)
         return whole.completion()
 
-    async def stream(self, request: Json) -> AsyncIterator[Json]:
+    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
         body = {
             **request,
             "stream": True,
@@ -73,7 +74,7 @@ class LlamaCpp:
                     if piece.get("error"):
                         raise _failure(self.name, piece["error"])
                     if piece.get("prompt_progress") is None:
-                        yield self._own(piece)
+                        yield [self._own(piece)]
                 await work
             finally:
                 leave.set()

@@ -46,8 +46,8 @@ class MiniLM:
     async def chat(self, request: Json) -> Json:  # noqa: ARG002
         raise UpstreamRefused(f"the model {self.name!r} makes embeddings; it does not chat", vendor_status=400)
 
-    async def stream(self, request: Json) -> AsyncIterator[Json]:
-        yield await self.chat(request)
+    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
+        yield [await self.chat(request)]
 
     async def embed(self, request: Json) -> Json:
         texts = request["input"]

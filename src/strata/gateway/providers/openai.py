@@ -80,7 +80,7 @@ class OpenAI:
         body.pop("stream_options", None)
         return await self._whole("/chat/completions", body, self.deployment.timeout)
 
-    async def stream(self, request: Json) -> AsyncIterator[Json]:
+    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
         body = self._own(request)
         body["stream"] = True
         if self.vendor.usage_asked:
@@ -100,9 +100,13 @@ class OpenAI:
                 with self._translated("the next piece of its answer"):
                     async with asyncio.timeout_at(self._next(end)):
                         data = await answer.content.readany()
-                for chunk in self._chunks(events, data):
-                    finished = finished or _finishes(chunk)
-                    yield chunk
+                chunks: list[Json] = []
+                failure = self._parse(events, data, chunks)
+                if chunks:
+                    finished = finished or any(map(_finishes, chunks))
+                    yield chunks
+                if failure is not None:
+                    raise failure
                 if events.done or not data:
                     break
             if not (events.done or finished):
@@ -210,15 +214,19 @@ class OpenAI:
             raise UpstreamBroken(f"{self.name} answered with JSON that is not an object")
         return value
 
-    def _chunks(self, events: Events, data: bytes) -> Iterator[Json]:
+    def _parse(self, events: Events, data: bytes, chunks: list[Json]) -> StrataError | None:
+        """Append what the data holds; returns the error that stands behind it, so that what came before is not lost."""
         try:
             for event in events.feed(data):
                 chunk = self._object(event)
                 if chunk.get("error"):
-                    raise self._failure(_status(chunk["error"]), _message(event), None)
-                yield chunk
-        except OverflowError as error:
-            raise UpstreamBroken(f"{self.name} sent an event of more than {MAX_EVENT} bytes") from error
+                    return self._failure(_status(chunk["error"]), _message(event), None)
+                chunks.append(chunk)
+        except OverflowError:
+            return UpstreamBroken(f"{self.name} sent an event of more than {MAX_EVENT} bytes")
+        except UpstreamBroken as error:
+            return error
+        return None
 
     def _failure(self, status: int, message: str, retry_after: str | None) -> StrataError:
         """The vendor's refusal as the error that says what to do about it."""
