@@ -122,9 +122,8 @@ def _exact(claim: Claim, statements: Sequence[Statement]) -> bool:
         return False
     if not measures(claim.text, claim.language) <= measures(text, claim.language, window=4):
         return False
-    return any(negated(statement.text, claim.language) for statement in statements) == negated(
-        claim.text, claim.language
-    )
+    denies = negated(claim.text, claim.language)
+    return all(negated(statement.text, claim.language) == denies for statement in statements)
 
 
 def _pool(statements: Sequence[Statement], language: str) -> frozenset[str]:

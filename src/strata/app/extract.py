@@ -21,8 +21,28 @@ def chosen(
             break
         if not any(_same(one, other, language, limits) for other in picked):
             picked.append(one)
+    picked = _whole_lists(picked, evidence)
     first = {statement.document: rank for rank, statement in reversed(list(enumerate(e.statement for e in picked)))}
     return sorted(picked, key=lambda one: (first[one.statement.document], one.statement.start))
+
+
+def _whole_lists(picked: list[Evidence], evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Where two entries of a list would be quoted, the list is quoted whole."""
+    for whole in evidence:
+        if whole.statement.kind != "list":
+            continue
+        entries = [one for one in picked if _within(one, whole)]
+        if len(entries) > 1:
+            place = picked.index(entries[0])
+            picked = [one for one in picked if one not in entries]
+            picked.insert(place, whole)
+    return picked
+
+
+def _within(one: Evidence, whole: Evidence) -> bool:
+    inner, outer = one.statement, whole.statement
+    same = inner.kind == "entry" and inner.document == outer.document
+    return same and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _same(one: Evidence, other: Evidence, language: str, limits: Thresholds) -> bool:

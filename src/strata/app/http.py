@@ -28,7 +28,7 @@ from strata.app.gate import COOKIE, Gate, problem_headers, unexpected
 from strata.app.options import Options
 from strata.app.signin import SignIn
 from strata.contracts import Ledger, Library
-from strata.errors import Invalid, NotFound, StrataError
+from strata.errors import Invalid, NotFound, StrataError, TooLarge
 from strata.types import AccessLabel, Corpus, Failed, Feedback, NewDocument, Part, Person, Principal
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -224,6 +224,8 @@ def _documents(desk: AssistantDesk, library: Library, corpora: Sequence[Corpus],
         data = await file.read(options.max_upload + 1)
         if not data:
             raise Invalid("the file is empty")
+        if len(data) > options.max_upload:
+            raise TooLarge(f"the file is larger than the {options.max_upload} bytes allowed")
         new = NewDocument(
             corpus=corpus,
             source=_name(file.filename or ""),
