@@ -55,6 +55,10 @@ class Line:
         self._open = False
 
     @property
+    def hyphenated(self) -> bool:
+        return bool(self.words) and self.words[-1].text.endswith(_SOFT)
+
+    @property
     def height(self) -> float:
         return max(self.top - self.bottom, 1.0)
 
@@ -88,27 +92,40 @@ Row = list[Word]
 # ------------------------------------------------------------------ running heads
 
 
-def without_running_heads(pages: Sequence[list[Line]]) -> list[list[Line]]:
-    """Pages without the two top and two bottom lines that repeat, but for their numbers, on most pages."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page's lines in the order of drawing, and where its lower and upper edge are."""
+
+    lines: list[Line]
+    bottom: float = 0.0
+    top: float = 842.0
+
+
+def without_running_heads(pages: Sequence[Sheet]) -> list[list[Line]]:
+    """Pages without the lines at their upper and lower edge that repeat, but for their numbers, on most pages.
+
+    A line in a heading's size goes only if its numbers repeat as well: "Chapter 2" stays.
+    """
     if len(pages) < 2:
-        return [list(page) for page in pages]
-    seen = Counter(key for page in pages for key in {_key(line) for line in _edges(page)})
+        return [list(page.lines) for page in pages]
+    usual = _Look.of([line for page in pages for line in page.lines]).size
+    seen = Counter(key for page in pages for key in {_key(line, usual) for line in _edges(page)})
     often = {key for key, count in seen.items() if count >= max(2, 0.5 * len(pages))}
     kept: list[list[Line]] = []
     for page in pages:
-        edges = {id(line) for line in _edges(page) if _key(line) in often}
-        kept.append([line for line in page if id(line) not in edges])
+        gone = {id(line) for line in _edges(page) if _key(line, usual) in often}
+        kept.append([line for line in page.lines if id(line) not in gone])
     return kept
 
 
-def _edges(page: Sequence[Line]) -> list[Line]:
-    heights = sorted({round(line.bottom) for line in page})
-    outer = {*heights[:2], *heights[-2:]} if len(heights) > 6 else set(heights[:1] + heights[-1:])
-    return [line for line in page if round(line.bottom) in outer]
+def _edges(page: Sheet) -> list[Line]:
+    margin = 0.09 * (page.top - page.bottom)
+    return [line for line in page.lines if line.bottom > page.top - margin or line.top < page.bottom + margin]
 
 
-def _key(line: Line) -> str:
-    return _DIGITS.sub("#", line.text.strip())
+def _key(line: Line, usual: float) -> str:
+    text = line.text.strip()
+    return text if line.height > 1.12 * usual else _DIGITS.sub("#", text)
 
 
 # ------------------------------------------------------------------ blocks

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strata.data.draft import Draft, one_line
-from strata.data.layout import Line, compose, without_running_heads
+from strata.data.layout import Line, Sheet, compose, without_running_heads
 from strata.data.parser import Parser, Unreadable
 from strata.types import ParsedText
 
@@ -27,11 +27,11 @@ class Pdf:
     def parse(self, data: bytes, name: str) -> ParsedText:  # noqa: ARG002 - the bytes say it all
         document = _open(data)
         try:
-            pages = [_lines(document[index]) for index in range(len(document))]
+            pages = [_sheet(document[index]) for index in range(len(document))]
             title = _title(document)
         finally:
             document.close()
-        if not any(pages):
+        if not any(page.lines for page in pages):
             raise Unreadable(
                 "the PDF's pages hold no text (they are images of a scan, or empty); text in images is not recognised"
             )
@@ -63,16 +63,17 @@ def _title(document: Any) -> str:
     return title
 
 
-def _lines(page: Any) -> list[Line]:
+def _sheet(page: Any) -> Sheet:
     """A page's lines as pdfium finds them, each with the boxes of its characters."""
     import pypdfium2
 
     try:
         text = page.get_textpage()
     except pypdfium2.PdfiumError:
-        return []
+        return Sheet([])
     try:
-        return _read(text.raw, text.count_chars())
+        _, bottom, _, top = page.get_mediabox()
+        return Sheet(_read(text.raw, text.count_chars()), bottom, top)
     finally:
         text.close()
         page.close()
@@ -100,6 +101,9 @@ def _read(handle: Any, count: int) -> list[Line]:
             continue
         if letter:
             pdfium.FPDFText_GetLooseCharBox(handle, index, place)
+            if line.hyphenated and abs(box.bottom - line.bottom) > 0.5 * line.height:
+                lines.append(line)  # pdfium reads a word that is parted between lines as one
+                line = Line()
             if not line.words:
                 line.weight = pdfium.FPDFText_GetFontWeight(handle, index)
             line.put(letter, box.left, box.right, box.bottom, box.top)
