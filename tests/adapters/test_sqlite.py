@@ -154,19 +154,6 @@ async def test_a_commit_on_a_full_disk_says_so_and_leaves_nothing_half_done(reco
     assert await records.get(HOME, "room") is not None
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk can be mounted by root only")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
 async def test_a_volume_that_runs_full_loses_nothing_acknowledged(small_disk):
     records = await sqlite.make("records.db", home=small_disk)
     done = 0
