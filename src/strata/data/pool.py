@@ -92,6 +92,10 @@ class ParserPool:
             raise Unreadable(answer.reason, media=answer.media)
         return answer
 
+    def workers(self) -> list[int]:
+        """The process ids of the workers that are running."""
+        return [worker.process.pid for worker in (*self._idle, *self._busy) if worker.fit]
+
     async def close(self) -> None:
         """End every worker."""
         if self._reaper is not None:

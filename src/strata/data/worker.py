@@ -30,6 +30,7 @@ _FORBIDDEN = (
     "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.system", "os.remove", "os.rename", "os.mkdir", "os.chmod",
     "os.link", "os.symlink", "os.truncate", "shutil.rmtree",
 )  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NEW_NETWORK = 0x40000000
 _NEW_USER = 0x10000000
 _PARENT_DEATH_SIGNAL = 1
@@ -125,8 +126,7 @@ def _confine(memory: int) -> None:
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
-    if event in _FORBIDDEN or (writes and arguments[0] != os.devnull):
+    if event in _FORBIDDEN or (event == "open" and arguments[2] & _WRITING and arguments[0] != os.devnull):
         raise PermissionError(f"{event} is not allowed while parsing")
 
 
