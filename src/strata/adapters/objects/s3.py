@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import obstore
 from obstore import exceptions as failed
@@ -109,7 +109,7 @@ async def make(
     bucket, _, prefix = address.partition("/")
     if not bucket:
         raise Misconfigured("s3: needs a bucket, as in s3:bucket or s3:bucket/prefix")
-    given: Any = {
+    given = {
         "endpoint": endpoint,
         "region": region,
         "access_key_id": access_key_id,
@@ -120,7 +120,7 @@ async def make(
         store = S3Store(
             bucket,
             prefix=prefix or None,
-            config={key: value for key, value in given.items() if value},
+            config=cast("Any", {key: value for key, value in given.items() if value}),
             retry_config={"max_retries": retries},
             client_options={"allow_http": endpoint.startswith("http://")},
         )
