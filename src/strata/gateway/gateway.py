@@ -16,6 +16,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+import orjson
+
 from strata.access import Access, Resource
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
 from strata.events import CallRefused
@@ -284,7 +286,7 @@ class ModelGateway:
             self._refused(caller, name, request, error)
             raise
         try:
-            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size))
+            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size or len(orjson.dumps(body))))
             most = completion_bound(body, self.options.default_max_tokens) if operation == "chat" else 0
             estimate = 0 if route.tariff.free else route.tariff.worst(prompt_bound(body, route.provider.count), most)
             quote = Quote(
