@@ -29,8 +29,8 @@ from strata.running import claim, where
 from strata.serve import run as run_server
 from strata.settings import NEEDS, ROLES, Role, Settings
 from strata.settings import load as load_settings
-from strata.types import Cited, Corpus, Done, Failed, Metered, Principal, Said, now
-from strata.wiring import Platform, build, neighbour, open_keys, open_signin
+from strata.types import AuditVerdict, Cited, Corpus, Done, Failed, Metered, Principal, Said, now
+from strata.wiring import Platform, audit_public_key, build, neighbour, open_keys, open_signin
 
 T = TypeVar("T")
 
@@ -392,6 +392,7 @@ def evaluate(
 def usage(
     by: Annotated[str, typer.Option(help="department, person, assistant or model.")] = "department",
     days: Annotated[int, typer.Option(help="How many days back.")] = 30,
+    export: Annotated[str, typer.Option(help="Print every charge instead: csv or focus.", metavar="FORM")] = "",
     settings: SettingsPath = None,
 ) -> None:
     """Show usage, cost and budgets."""
@@ -399,6 +400,12 @@ def usage(
 
     async def show() -> None:
         async with _platform(configured, "reporting") as platform:
+            if export:
+                today = now().date()
+                since = today - timedelta(days=days)
+                async for line in platform.ledger.export(_operator(configured), export, since, today):
+                    sys.stdout.write(line)
+                return
             report = await platform.ledger.usage(_operator(configured), by, days)
         table = Table(by, "requests", "prompt tokens", "completion tokens", report.currency, box=None, padding=(0, 2))
         for row in (*report.rows, report.total):
@@ -407,23 +414,32 @@ def usage(
         out.print(table)
         for status in report.budgets:
             spent, limit = status.spent / 1_000_000, status.budget.limit.micros / 1_000_000
-            out.print(
-                f"  {status.budget.name}: {spent:.4f} of {limit:.2f} {status.budget.limit.currency}, {status.state}"
-            )
+            told = f"{status.budget.name}: {spent:.4f} of {limit:.2f} {status.budget.limit.currency}, {status.state}"
+            out.print(f"  {told}", highlight=False)
 
     _run(show())
 
 
 @audit.command()
-def verify(settings: SettingsPath = None) -> None:
+def verify(
+    log: Annotated[Path | None, typer.Option(help="Check this export instead of the living record.")] = None,
+    witness: Annotated[Path | None, typer.Option(help="The witness file that an export is checked against.")] = None,
+    public_key: Annotated[str, typer.Option(help="The installation's public key; `strata audit key` prints it.")] = "",
+    settings: SettingsPath = None,
+) -> None:
     """Check that no entry of the audit record was changed, removed or added unseen."""
     configured = load_settings(settings)
 
-    async def check() -> Any:
+    async def check() -> AuditVerdict:
         async with _platform(configured, "reporting") as platform:
             return await platform.ledger.verify(_operator(configured))
 
-    verdict = _run(check())
+    if log is None:
+        verdict = _run(check())
+    elif witness is None:
+        raise Invalid("an export is checked against a witness file; name it with --witness")
+    else:
+        verdict = _verify_files(configured, log, witness, public_key)
     for problem in verdict.problems:
         out.print(f"[red]✗[/] {problem}", highlight=False)
     checked = f"{verdict.entries} entries against {verdict.checkpoints} checkpoints; root {verdict.root}"
@@ -431,6 +447,24 @@ def verify(settings: SettingsPath = None) -> None:
         err.print(f"[red]The record does not verify:[/] {checked}", highlight=False)
         raise typer.Exit(1)
     out.print(f"[green]✓[/] {checked}", highlight=False)
+
+
+def _verify_files(settings: Settings, log: Path, witness: Path, public_key: str) -> AuditVerdict:
+    from strata.reporting.verify import verify_files
+
+    try:
+        key = bytes.fromhex(public_key) if public_key else audit_public_key(settings)
+        return verify_files(settings.tenant, log, witness, key)
+    except ValueError as error:
+        raise Invalid("a public key is 64 hexadecimal digits") from error
+    except OSError as error:
+        raise NotFound(f"cannot read {error.filename!r}: {error.strerror}") from error
+
+
+@audit.command(name="key")
+def show_audit_key(settings: SettingsPath = None) -> None:
+    """Print the public key that checkpoints of the audit record are signed for. It is no secret."""
+    sys.stdout.write(audit_public_key(load_settings(settings)).hex() + "\n")
 
 
 @audit.command(name="export")

@@ -6,6 +6,7 @@ Whoever is asking comes first. Everything raised is from `strata.errors`. A meth
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 from strata.types import (
@@ -109,6 +110,10 @@ class Ledger(Protocol):
     async def audit(self, principal: Principal, *, after: int = 0, limit: int = 100) -> list[AuditEntry]: ...
 
     async def verify(self, principal: Principal) -> AuditVerdict: ...
+
+    def export(self, principal: Principal, form: str, since: date, till: date) -> AsyncIterator[str]:
+        """Charges of these days (UTC, both included) in lines, in the form of another program: csv or focus."""
+        ...
 
 
 class Assistants(Protocol):

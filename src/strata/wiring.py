@@ -266,6 +266,13 @@ async def _build_factory(platform: Platform, stack: contextlib.AsyncExitStack) -
     )
 
 
+def audit_public_key(settings: Settings) -> bytes:
+    """What anybody may check the audit record's checkpoints with: 32 bytes, no secret."""
+    from strata.reporting.checkpoint import Signer
+
+    return Signer.of(_derived(settings, "audit")).public_key
+
+
 @contextlib.asynccontextmanager
 async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
     """The gateway's API keys alone, beside a gateway that may be running on the same records."""
