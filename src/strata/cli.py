@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
@@ -27,8 +28,10 @@ from strata import __version__, plugins
 from strata.errors import Invalid, Misconfigured, NotFound, StrataError
 from strata.running import claim, where
 from strata.serve import run as run_server
+from strata.serve import web_site
 from strata.settings import NEEDS, ROLES, Role, Settings
 from strata.settings import load as load_settings
+from strata.settings import read as read_settings
 from strata.types import AuditVerdict, Cited, Corpus, Done, Failed, Metered, Principal, Said, now
 from strata.wiring import Platform, audit_public_key, build, neighbour, open_keys, open_signin
 
@@ -558,9 +561,15 @@ def list_plugins() -> None:
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document of the web application's API."""
-    from strata.app.http import openapi as document
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n")
+    async def describe() -> Any:
+        with tempfile.TemporaryDirectory() as home:
+            nothing = dict.fromkeys(("objects", "records", "vectors", "graph", "analytics"), "memory:")
+            settings = read_settings({"stores": nothing}, {"STRATA_HOME": home})
+            async with build(settings, deliver=False) as platform:
+                return web_site(platform).openapi()
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(_run(describe())), indent=2).decode() + "\n")
 
 
 if __name__ == "__main__":

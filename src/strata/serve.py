@@ -79,19 +79,23 @@ def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
 
         yield "gateway", gateway_app(platform.layers["gateway"])
     if "app" in platform.roles:
-        from strata.app.http import app as web_app
+        yield "app", web_site(platform)
 
-        yield (
-            "app",
-            web_app(
-                platform.layers["app"],
-                platform.library,
-                platform.ledger,
-                platform.signin,
-                settings.app,
-                web=settings.web,
-            ),
-        )
+
+def web_site(platform: Platform) -> Any:
+    """The web application and its API, as a FastAPI application."""
+    from strata.app.http import app as web_app
+
+    assert platform.signin is not None
+    return web_app(
+        platform.layers["app"],
+        platform.library,
+        platform.ledger,
+        platform.signin,
+        platform.settings.app,
+        corpora=platform.settings.data.corpora,
+        web=platform.settings.web,
+    )
 
 
 def _below(scope: Scope, prefix: str) -> Scope:
