@@ -116,6 +116,16 @@ export const ANSWERS = [
     sentences: [say("Frostavir must be stored between 2 °C and 8 °C. ", "supported", RANGE)],
   },
   {
+    match: /slowly/i,
+    title: "A long answer",
+    mode: "generative",
+    model: "strata-small",
+    pace: 500,
+    sentences: Array.from({ length: 20 }, (_, index) =>
+      say(`This is sentence ${index + 1}. `, "supported", RANGE),
+    ),
+  },
+  {
     match: /./,
     title: "How Frostavir is stored",
     mode: "generative",

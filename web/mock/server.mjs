@@ -1,5 +1,5 @@
 /**
- * Plays Strata's HTTP API with sample data, slowly enough to watch: `node mock/server.mjs [port]`.
+ * Plays Strata's HTTP API with sample data, slowly enough to watch: `node mock/server.mjs [port]` (0 for any free one).
  * It also serves dist/ under the content security policy that the real server uses. MOCK_PACE is the milliseconds between parts.
  */
 import { createReadStream, existsSync, statSync } from "node:fs";
@@ -134,9 +134,10 @@ async function stream(request, response, chat, text) {
   let gone = false;
   response.on("close", () => (gone = true));
   const emit = (part) => gone || response.write(`data: ${JSON.stringify(part)}\n\n`);
+  const pace = answer.pace ?? PACE;
   const began = Date.now();
   emit({ type: "started", question: question.id, message: message.id, mode: answer.mode });
-  await wait(PACE);
+  await wait(pace);
   emit({
     type: "searched",
     query: text,
@@ -144,7 +145,7 @@ async function stream(request, response, chat, text) {
     documents: answer.outcome === "abstained" ? 2 : 3,
   });
   for (const item of answer.sentences) {
-    await wait(PACE);
+    await wait(pace);
     if (gone) return;
     const numbers = [];
     for (const words of item.quotes) {
@@ -161,7 +162,7 @@ async function stream(request, response, chat, text) {
     message.text += item.text;
     emit({ type: "sentence", sentence });
   }
-  await wait(PACE);
+  await wait(pace);
   if (gone) return;
   message.outcome = answer.outcome ?? "answered";
   if (chat.messages.length === 2) chat.title = answer.title;
@@ -409,13 +410,15 @@ function page(response, path) {
   createReadStream(found).pipe(response);
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const url = new URL(request.url, "http://mock");
   if (url.pathname === "/healthz") return send(response, 200, { status: "ok" });
   if (!url.pathname.startsWith("/api/")) return page(response, url.pathname);
   api(request, response, url.pathname, url.searchParams)
     .then((result) => result && send(response, result.status, result.body))
     .catch((error) => send(response, 400, problem(400, "bad-request", String(error)).body));
-}).listen(PORT, "127.0.0.1", () =>
-  console.log(`Strata's mock listens on http://127.0.0.1:${PORT}/sign-in#ingrid`),
-);
+});
+
+server.listen(PORT, "127.0.0.1", () => {
+  console.log(`Strata's mock listens on http://127.0.0.1:${server.address().port}/sign-in#ingrid`);
+});

@@ -21,7 +21,7 @@ export function Segmented<T extends string>(props: {
         <RadioGroup.Item
           key={value}
           value={value}
-          className="h-8 rounded-md px-3 text-[13px] font-medium text-quiet transition-colors hover:text-ink data-[state=checked]:bg-surface data-[state=checked]:text-ink data-[state=checked]:shadow-lift"
+          className="h-8 rounded-md px-3 text-[13px] font-medium text-quiet transition-colors hover:text-ink data-[state=checked]:bg-surface data-[state=checked]:text-ink data-[state=checked]:shadow-lift dark:data-[state=checked]:bg-line"
         >
           {name}
         </RadioGroup.Item>

@@ -234,6 +234,7 @@ function Thread({ chat, assistant, draft }: Props) {
         tabIndex={0}
         role="region"
         aria-label="Conversation"
+        scrollToBottomOnInitialize={!empty}
       >
         {empty && assistant ? <Welcome assistant={assistant} /> : null}
         <ThreadPrimitive.Messages>

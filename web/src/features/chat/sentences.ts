@@ -19,7 +19,7 @@ export function marked(sentences: readonly Sentence[]): string {
       const mark = `${OPEN}${index}${CLOSE}`;
       if (!end) return clean;
       // A table's last row must keep its closing bar last, or the mark becomes a cell too many.
-      if (end.endsWith("|")) return `${end.slice(0, -1)}${mark}|${space}`;
+      if (end.endsWith("|")) return `${end.slice(0, -1).trimEnd()}${mark} |${space}`;
       // A fence must stay alone on its line.
       if (/(^|\n)\s*(```|~~~)$/.test(end)) return `${end}\n\n${mark}${space}`;
       return `${end}${mark}${space}`;
@@ -88,6 +88,13 @@ export function rehypeSentences() {
       let held: ElementContent[] = [];
       const flush = () => {
         if (held.some((node) => node.type !== "text" || node.value.trim())) {
+          const first = held[0];
+          // White space between two sentences belongs to neither.
+          if (first?.type === "text" && /^\s/.test(first.value)) {
+            const words = first.value.trimStart();
+            out.push({ type: "text", value: first.value.slice(0, first.value.length - words.length) });
+            held[0] = { type: "text", value: words };
+          }
           const wrapper = span({}, held);
           open.push(wrapper);
           out.push(wrapper);

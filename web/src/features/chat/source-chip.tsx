@@ -3,6 +3,7 @@ import type { Citation } from "@/lib/api/types";
 import { kind, percent, readable } from "@/lib/format";
 import { FileText, ShieldQuestion } from "lucide-react";
 import { HoverCard, Popover } from "radix-ui";
+import { useState } from "react";
 
 const card =
   "animate-fade z-40 w-[min(22rem,calc(100vw-2rem))] rounded-xl border border-line bg-surface p-4 text-left text-sm leading-normal font-normal whitespace-normal shadow-float";
@@ -18,14 +19,18 @@ export function SourceChip({
   citation: Citation;
   onOpen: (citation: Citation) => void;
 }) {
+  const [open, setOpen] = useState(false);
   return (
-    <HoverCard.Root openDelay={180} closeDelay={120}>
+    <HoverCard.Root open={open} onOpenChange={setOpen} openDelay={180} closeDelay={120}>
       <HoverCard.Trigger asChild>
         <button
           type="button"
           data-citation={citation.number}
           aria-label={`Source ${citation.number}: ${citation.title}${citation.page ? `, page ${citation.page}` : ""}. Open it.`}
-          onClick={() => onOpen(citation)}
+          onClick={() => {
+            setOpen(false);
+            onOpen(citation);
+          }}
           className="inline-grid h-6 min-w-6 place-items-center rounded-md border border-evidence-line/60 bg-evidence-soft px-1 text-xs leading-none font-semibold text-evidence-text tabular transition-colors hover:bg-evidence"
         >
           {citation.number}

@@ -19,7 +19,7 @@ const MODES = {
 
 /** What an answer was made by, and what it cost. */
 export function UsageLine({ turn }: { turn: Turn }) {
-  const { usage, mode } = turn;
+  const { mode } = turn;
   const shown = mode ? MODES[mode] : null;
   return (
     <p className="flex flex-wrap items-center gap-x-2 gap-y-1 text-xs text-quiet tabular">
@@ -30,27 +30,31 @@ export function UsageLine({ turn }: { turn: Turn }) {
           </Badge>
         </Hint>
       ) : null}
-      {usage ? (
-        <>
-          <span>{usage.model ?? "no model needed"}</span>
-          <Dot />
-          {usage.model ? (
-            <>
-              <span
-                title={`${count(usage.prompt_tokens)} tokens read, ${count(usage.completion_tokens)} tokens written`}
-              >
-                {compact(usage.prompt_tokens + usage.completion_tokens)} tokens
-              </span>
-              <Dot />
-            </>
+      {facts(turn).map(({ text, title }, index, all) => (
+        <span key={text} title={title} className="whitespace-nowrap">
+          {text}
+          {index < all.length - 1 ? (
+            <span aria-hidden className="ml-2">
+              ·
+            </span>
           ) : null}
-          <span>{money(usage.cost.micros, usage.cost.currency)}</span>
-          <Dot />
-          <span>{seconds(usage.seconds)}</span>
-        </>
-      ) : null}
+        </span>
+      ))}
     </p>
   );
 }
 
-const Dot = () => <span aria-hidden>·</span>;
+function facts({ usage }: Turn): { text: string; title?: string }[] {
+  if (!usage) return [];
+  const { model, prompt_tokens: read, completion_tokens: written, cost } = usage;
+  const tokens = {
+    text: `${compact(read + written)} tokens`,
+    title: `${count(read)} tokens read, ${count(written)} tokens written`,
+  };
+  return [
+    { text: model ?? "no model needed" },
+    ...(read + written ? [tokens] : []),
+    { text: money(cost.micros, cost.currency) },
+    { text: seconds(usage.seconds) },
+  ];
+}

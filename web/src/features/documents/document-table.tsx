@@ -85,7 +85,7 @@ function Row(props: Omit<Props, "documents" | "corpora"> & { document: Document;
       data-document={document.id}
       className="border-t border-line align-top transition-colors hover:bg-sunken/40 max-md:relative max-md:flex max-md:flex-wrap max-md:items-center max-md:gap-x-2 max-md:gap-y-2 max-md:px-4 max-md:py-4"
     >
-      <td className="w-full max-w-0 px-4 py-3 max-md:max-w-none max-md:p-0 max-md:pr-20">
+      <td className="w-full max-w-0 px-4 py-3 max-md:max-w-none max-md:p-0 max-md:pr-16">
         <div className="flex gap-3">
           <FileIcon media={document.media} />
           <div className="min-w-0">

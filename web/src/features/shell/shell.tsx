@@ -86,6 +86,11 @@ export function Shell() {
         tabIndex={-1}
         className="relative min-w-0 flex-1 overflow-y-auto outline-none"
       >
+        {roomy || /^\/[ac]\//.test(path) ? null : (
+          <Link to="/" aria-label="Strata, home" className="absolute top-4 left-15 z-10 rounded-lg">
+            <Logo />
+          </Link>
+        )}
         <Outlet />
       </main>
       <div id={REGION} role="status" aria-live="polite" className="sr-only" />

@@ -86,7 +86,7 @@ export default function PdfView({ document, quote, page }: Props) {
   const total = pdf?.numPages ?? 0;
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex flex-wrap items-center gap-1 border-b border-line px-3 py-1.5">
+      <div className="flex items-center gap-0.5 border-b border-line px-3 py-1.5">
         <Button
           look="quiet"
           size="icon-sm"
@@ -105,7 +105,7 @@ export default function PdfView({ document, quote, page }: Props) {
         >
           <ChevronDown />
         </Button>
-        <p className="px-1 text-xs text-quiet tabular" aria-live="polite">
+        <p className="px-1 text-xs whitespace-nowrap text-quiet tabular" aria-live="polite">
           Page {shown} of {total || "…"}
         </p>
         <span className="mx-auto" />
@@ -116,7 +116,7 @@ export default function PdfView({ document, quote, page }: Props) {
             disabled={!found?.page}
             onClick={() => mark.current?.scrollIntoView({ block: "center", behavior: "smooth" })}
           >
-            <LocateFixed /> To the quote
+            <LocateFixed /> <span className="max-sm:sr-only">To the quote</span>
           </Button>
         ) : null}
         <Button
