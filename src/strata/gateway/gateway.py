@@ -286,7 +286,7 @@ class ModelGateway:
             self._refused(caller, name, request, error)
             raise
         try:
-            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size or len(orjson.dumps(body))))
+            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size or _size(body)))
             most = completion_bound(body, self.options.default_max_tokens) if operation == "chat" else 0
             estimate = 0 if route.tariff.free else route.tariff.worst(prompt_bound(body, route.provider.count), most)
             quote = Quote(
@@ -482,6 +482,13 @@ def _chat_body(request: ChatRequest) -> Json:
     if request.stop:
         body["stop"] = list(request.stop)
     return body
+
+
+def _size(body: Json) -> int:
+    try:
+        return len(orjson.dumps(body))
+    except TypeError as error:
+        raise Invalid(f"the request cannot be sent: {error}") from error
 
 
 def _must_ask(body: Json, operation: str) -> None:
