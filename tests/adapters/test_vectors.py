@@ -2,7 +2,7 @@
 
 import pytest
 
-from strata.adapters.vectors import memory
+from strata.adapters.vectors import lancedb, memory
 from strata.testing.vectors import VectorsPromise
 
 
@@ -10,5 +10,13 @@ class TestMemory(VectorsPromise):
     @pytest.fixture
     async def vectors(self):
         store = await memory.make("")
+        yield store
+        await store.close()
+
+
+class TestLanceDB(VectorsPromise):
+    @pytest.fixture
+    async def vectors(self, tmp_path):
+        store = await lancedb.make("vectors", home=tmp_path)
         yield store
         await store.close()
