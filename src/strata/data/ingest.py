@@ -83,6 +83,7 @@ class _Run:
     sources: set[str] = field(default_factory=set)
     waiting: dict[str, str] = field(default_factory=dict)
     seen: int = 0
+    done: int = 0
 
     async def stage(self, connector: Connector) -> None:
         walk = connector.walk()
@@ -145,19 +146,21 @@ class _Run:
         for key in documents:
             document = found.get(key)
             if document is None:  # somebody has removed it meanwhile
-                self.waiting.pop(key, None)
+                self.done += self.waiting.pop(key, None) is not None
             elif document.state != "received" and self.waiting.pop(key, None) is not None:
                 self._settled(document)
         self._tell()
 
     def _settled(self, document: Document) -> None:
+        self.done += 1
         if document.state == "quarantined":
             self.summary.quarantined.append((document.source, document.reason))
 
     def _refuse(self, source: str, reason: str) -> None:
+        self.done += 1
         self.summary.refused += 1
         self.summary.quarantined.append((source, reason))
 
     def _tell(self) -> None:
         if self.progress is not None:
-            self.progress(self.seen - len(self.waiting), self.seen)
+            self.progress(self.done, self.seen)
