@@ -64,7 +64,7 @@ class World:
     async def standing(self, id: str = "all") -> tuple[int, int]:
         """A budget's spent and reserved micro-units."""
         await self.gateway.settled()
-        status = next(it for it in await self.gateway.spend.status() if it.budget.id == id)
+        status = next(it for it in await self.gateway.till.spend.status() if it.budget.id == id)
         return status.spent, status.reserved
 
     async def key(self, **more: Any) -> str:

@@ -356,7 +356,7 @@ async def test_a_client_who_leaves_stops_the_vendor_and_pays_for_what_was_used(v
         writer.close()
         await until(lambda: vendor.requests[0].ended != "under way")
         assert vendor.requests[0].ended == "client-gone"
-        await until(lambda: not door.world.gateway.limits.under_way)
+        await until(lambda: not door.world.gateway.till.limits.under_way)
         (fact,) = await door.world.facts()
         assert (fact.outcome, fact.estimated, fact.streamed) == ("client-gone", True, stream)
         assert (0 < fact.usage.completion_tokens < 20) == stream
@@ -370,7 +370,7 @@ async def test_what_a_client_gone_costs_never_exceeds_its_reservation(vendor: Mo
         async with door.session.post(f"{door.url}/v1/chat/completions", json=body, headers=headers) as answer:
             await answer.content.readline()
             await asyncio.sleep(0.1)
-        await until(lambda: not door.world.gateway.limits.under_way)
+        await until(lambda: not door.world.gateway.till.limits.under_way)
         (fact,) = await door.world.facts()
         assert fact.usage.completion_tokens <= 3
 

@@ -157,7 +157,6 @@ async def test_the_same_request_id_is_made_and_charged_once():
     async with world(echo(reply="x"), budgets=(budget(1000),)) as it:
         await it.gateway.complete(INES, ask("a", request_id="r1"))
         with pytest.raises(Conflict, match="paid for"):
-            await it.gateway.settled()
             await it.gateway.complete(INES, ask("a", request_id="r1"))
         assert it.echo().calls == 1
         assert await it.standing() == (3, 0)
@@ -179,7 +178,6 @@ async def test_a_call_that_failed_may_be_tried_again_under_its_id():
     async with world(echo(reply="x", fail="broken", fail_times=1)) as it:
         with pytest.raises(UpstreamBroken):
             await it.gateway.complete(INES, ask("a", request_id="r1"))
-        await it.gateway.settled()
         assert (await it.gateway.complete(INES, ask("a", request_id="r1"))).text == "x"
         assert [(fact.outcome, fact.cost_micros) for fact in await it.facts()] == [("failed", 0), ("ok", 3)]
 
@@ -198,7 +196,7 @@ async def test_a_vendor_that_fails_before_it_says_anything_costs_nothing(fail: s
         (fact,) = await it.facts()
         assert (fact.outcome, fact.cost_micros) == ("failed", 0)
         assert await it.standing() == (0, 0)
-        assert it.gateway.limits.under_way == 0
+        assert it.gateway.till.limits.under_way == 0
 
 
 async def test_a_stream_that_breaks_off_is_paid_for_what_was_said():
@@ -254,7 +252,7 @@ async def test_who_is_cancelled_while_room_is_made_leaves_no_room_taken():
     task.cancel()
     await asyncio.wait([task])
     await gateway.settled()
-    (status,) = await gateway.spend.status()
+    (status,) = await gateway.till.spend.status()
     assert (status.spent, status.reserved) == (0, 0)
     assert await records.query(f"{TENANT}/reservations") == []
     await gateway.close()
@@ -340,7 +338,7 @@ async def test_a_guardrail_that_breaks_lets_nothing_pass():
         with pytest.raises(Unavailable, match="'broken' is broken"):
             await gateway.complete(INES, ask())
         assert it.echo().calls == 0
-        assert gateway.limits.under_way == 0
+        assert gateway.till.limits.under_way == 0
         (fact,) = await it.facts(CallRefused)
         assert fact.reason == "broken: unavailable"
 
@@ -448,7 +446,7 @@ async def test_calls_of_a_process_that_was_killed_are_paid_at_their_estimate_by_
         Options(models=(echo(price=PRICE),), budgets=(budget(1000),)), tenant=TENANT, records=records, access=access()
     )
     try:
-        (status,) = await gateway.spend.status()
+        (status,) = await gateway.till.spend.status()
         assert len(left) == 3
         assert (status.spent, status.reserved) == (estimates, 0)
         assert await records.query(f"{TENANT}/reservations") == []

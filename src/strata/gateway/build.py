@@ -20,6 +20,7 @@ from strata.gateway.options import Deployment, Options
 from strata.gateway.prices import Tariff, published
 from strata.gateway.router import Route, Router
 from strata.gateway.spend import KINDS, Spend
+from strata.gateway.till import Till
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
@@ -52,8 +53,10 @@ async def build(
         records,
         access,
         Router(routes),
-        Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
-        Limits(options.requests_per_minute, options.max_concurrent),
+        Till(
+            Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
+            Limits(options.requests_per_minute, options.max_concurrent),
+        ),
         (size.make(options),),
         Keys(records, access, tenant),
     )

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import orjson
 
@@ -25,10 +25,10 @@ from strata.gateway.call import Call
 from strata.gateway.estimate import completion_bound, prompt_bound
 from strata.gateway.guardrail import Blocked, Guardrail, Submission, pass_all
 from strata.gateway.keys import Keys
-from strata.gateway.limits import Limits
 from strata.gateway.options import Options
 from strata.gateway.router import Router
-from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend, taken
+from strata.gateway.spend import Bill, Outcome, Quote
+from strata.gateway.till import Till
 from strata.ports.records import Records
 from strata.types import (
     BudgetStatus,
@@ -46,9 +46,6 @@ from strata.types import (
 )
 
 log = logging.getLogger(__name__)
-
-TAKE_BACK = (0.0, 0.05, 0.5, 5.0)
-"""Seconds after which to look whether a reservation was made whose caller left meanwhile."""
 
 DRAIN = 10.0
 """Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
@@ -100,25 +97,11 @@ class Ended:
 
 @dataclass(slots=True)
 class State:
-    """What a gateway remembers between calls, in this process only."""
+    """What a gateway remembers between calls, in this process only: who may call what, and whose haste was told."""
 
-    under_way: set[str] = field(default_factory=set)
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     permitted: dict[tuple[Principal, str], bool] = field(default_factory=dict)
     told: dict[str, float] = field(default_factory=dict)
     keeper: asyncio.Task[None] | None = None
-
-    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Work beside the caller, held on to until it is done."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    async def drained(self, timeout: float | None = None) -> None:
-        """Wait for the work that has been started so far."""
-        if self.tasks:
-            await asyncio.wait(set(self.tasks), timeout=timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +113,7 @@ class ModelGateway:
     records: Records
     access: Access
     router: Router
-    spend: Spend
-    limits: Limits
+    till: Till
     guardrails: tuple[Guardrail, ...]
     keys: Keys
     state: State = field(default_factory=State, repr=False)
@@ -181,8 +163,8 @@ class ModelGateway:
 
     async def budgets(self, principal: Principal) -> list[BudgetStatus]:
         """The budgets that this principal may see, with every call counted that this process has finished."""
-        await self.state.drained(DRAIN)
-        return [status for status in await self.spend.status() if self._may_see(principal, status.budget.subject)]
+        await self.till.drained(DRAIN)
+        return [status for status in await self.till.spend.status() if self._may_see(principal, status.budget.subject)]
 
     # -------------------------------------------------------------- OpenAI's JSON
 
@@ -229,7 +211,7 @@ class ModelGateway:
             outcome = "failed"
             raise _nonsense(name, error) from error
         finally:
-            bill = self._end(call, outcome)
+            bill = self.till.end(call, outcome)
         yield Ended(call.reservation.quote.request, bill, call.route.tariff.currency, last)
 
     async def _whole(
@@ -257,7 +239,7 @@ class ModelGateway:
             outcome = "failed"
             raise _nonsense(name, error) from error
         finally:
-            bill = self._end(call, outcome)
+            bill = self.till.end(call, outcome)
         answer["model"] = name
         return Answered(call.reservation.quote.request, answer, bill, call.route.tariff.currency)
 
@@ -281,7 +263,7 @@ class ModelGateway:
             raise Forbidden(f"{caller.principal.id!r} may not call the model {name!r}; ask a platform engineer")
         _must_ask(body, operation)
         try:
-            self.limits.enter(caller.name)
+            self.till.limits.enter(caller.name)
         except RateLimited as error:
             self._refused(caller, name, request, error)
             raise
@@ -300,78 +282,15 @@ class ModelGateway:
                 streamed,
                 fresh=fresh,
             )
-            return Call(route, body, await self._reserve(quote), most)
+            return Call(route, body, await self.till.reserve(quote), most)
         except BaseException as error:
-            self.limits.leave()
+            self.till.limits.leave()
             if isinstance(error, Blocked):
                 self._refused(caller, name, request, error.error, error.guardrail)
                 raise error.error from error
             if isinstance(error, BudgetExhausted):
                 self._refused(caller, name, request, error)
             raise
-
-    async def _reserve(self, quote: Quote) -> Reservation:
-        try:
-            return await self._reserved(quote)
-        except BudgetExhausted:
-            if not self.state.tasks:
-                raise
-            await self.state.drained()  # calls that are over may still hold more than they cost
-            return await self._reserved(quote)
-
-    async def _reserved(self, quote: Quote) -> Reservation:
-        reservation = self.spend.planned(quote)
-        if quote.request in self.state.under_way:
-            raise taken(quote.request, "is under way")
-        self.state.under_way.add(quote.request)
-        try:
-            return await self.spend.reserve(reservation)
-        except asyncio.CancelledError:
-            self.state.start(self._take_back(reservation))
-            raise
-        except BaseException:
-            self.state.under_way.discard(quote.request)
-            raise
-
-    async def _take_back(self, reservation: Reservation) -> None:
-        """The caller left while room was being made: give it back, as soon as it turns out that it was made."""
-        request = reservation.quote.request
-        try:
-            for pause in TAKE_BACK:
-                await asyncio.sleep(pause)
-                with contextlib.suppress(StrataError):
-                    if made := await self.spend.made(reservation):
-                        await self._settle(made, Bill(Usage(), 0, "client-gone"))
-                        return
-        finally:
-            self.state.under_way.discard(request)
-
-    def _end(self, call: Call, outcome: Outcome) -> Bill:
-        """The call is over: bill it, and settle beside the caller."""
-        bill = call.close(outcome)
-        self.state.start(self._settled(call, bill))
-        return bill
-
-    async def _settled(self, call: Call, bill: Bill) -> None:
-        try:
-            await self._settle(call.reservation, bill)
-        finally:
-            self.limits.leave()
-
-    async def _settle(self, reservation: Reservation, bill: Bill) -> None:
-        """Settle, again and again while the store is away. What is never settled here is reconciled elsewhere."""
-        request, pause = reservation.quote.request, 0.1
-        try:
-            while True:
-                try:
-                    await self.spend.settle(reservation, bill)
-                    return
-                except StrataError as error:
-                    log.warning("call %s is not settled yet, trying again in %.1f s: %s", request, pause, error)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, 5.0)
-        finally:
-            self.state.under_way.discard(request)
 
     # -------------------------------------------------------------- rights and refusals
 
@@ -412,7 +331,7 @@ class ModelGateway:
             reason=f"{guardrail or 'gateway'}: {error.slug}",
             budget=str(error.more.get("budget", "")),
         )
-        self.state.start(self._tell(fact))
+        self.till.beside(self._tell(fact))
 
     async def _tell(self, fact: CallRefused) -> None:
         try:
@@ -424,26 +343,9 @@ class ModelGateway:
 
     async def start(self) -> None:
         """Take the lease, settle what a crash left, and keep doing both while the gateway lives."""
-        await self.spend.renew()
-        await self.reconcile()
-        self.state.keeper = asyncio.get_running_loop().create_task(self._keep())
-
-    async def reconcile(self) -> int:
-        """Settle the reservations that dead processes left; returns how many."""
-        count = await self.spend.reconcile(self.state.under_way.__contains__)
-        if count:
-            log.warning("%d calls of a process that died were settled at their estimate", count)
-        return count
-
-    async def _keep(self) -> None:
-        beat = min(self.options.reservation_ttl / 3, 30.0)
-        while True:
-            await asyncio.sleep(beat)
-            try:
-                await self.spend.renew()
-                await self.reconcile()
-            except StrataError as error:
-                log.warning("reservations could not be looked after: %s", error)
+        await self.till.spend.renew()
+        await self.till.reconcile()
+        self.state.keeper = asyncio.get_running_loop().create_task(self.till.keep(self.options.reservation_ttl))
 
     async def warm(self) -> None:
         """Load every embedded model, so that no caller waits for it."""
@@ -452,24 +354,24 @@ class ModelGateway:
 
     async def ready(self) -> None:
         """Raise unless the store answers."""
-        await self.records.get(f"{self.tenant}/leases", self.spend.lease.id)
+        await self.records.get(f"{self.tenant}/leases", self.till.spend.lease.id)
 
     async def settled(self) -> None:
         """Wait until every call that is over has been settled."""
-        await self.state.drained()
+        await self.till.drained()
 
     async def close(self) -> None:
         if self.state.keeper is not None:
             self.state.keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.state.keeper
-        await self.state.drained(DRAIN)
-        for task in list(self.state.tasks):
+        await self.till.drained(DRAIN)
+        for task in list(self.till.tasks):
             task.cancel()
         for route in self.router:
             await route.provider.close()
         with contextlib.suppress(StrataError):
-            await self.spend.give_up()
+            await self.till.spend.give_up()
 
 
 def _chat_body(request: ChatRequest) -> Json:

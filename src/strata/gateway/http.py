@@ -141,7 +141,7 @@ class Door:
 
         def leave(watch: asyncio.Future[Message]) -> None:
             nonlocal left
-            if not watch.cancelled() and main is not None:
+            if not watch.cancelled() and watch.exception() is None and main is not None:
                 left = True
                 main.cancel()
 

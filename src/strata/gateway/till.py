@@ -1,0 +1,130 @@
+"""Reserving and settling around each call, beside the caller: who leaves early can neither stop it nor leave room taken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from strata.errors import BudgetExhausted, StrataError
+from strata.gateway.call import Call
+from strata.gateway.limits import Limits
+from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend, taken
+from strata.types import Usage
+
+log = logging.getLogger(__name__)
+
+TAKE_BACK = (0.0, 0.05, 0.5, 5.0)
+"""Pauses before each look at whether a reservation was made whose caller left meanwhile, in seconds."""
+
+HELD_UP = 1.0
+"""Seconds for which a call that finds no room waits for calls that are over to give theirs back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """The calls of this process: `under_way` are the request ids of those not settled yet."""
+
+    spend: Spend
+    limits: Limits
+    under_way: set[str] = field(default_factory=set)
+    settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def reserve(self, quote: Quote) -> Reservation:
+        """Make room for a call. Raises what `Spend.reserve` does."""
+        if earlier := self.settling.get(quote.request):
+            await asyncio.wait([earlier])
+        try:
+            return await self._reserve(quote)
+        except BudgetExhausted:
+            if not self.settling:
+                raise
+            await asyncio.wait(set(self.settling.values()), timeout=HELD_UP)
+            return await self._reserve(quote)
+
+    def end(self, call: Call, outcome: Outcome) -> Bill:
+        """The call is over: bill it, and settle beside the caller. What is never settled here is reconciled."""
+        bill = call.close(outcome)
+        request = call.reservation.quote.request
+        self.settling[request] = self.beside(self._end(call.reservation, bill))
+        return bill
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Work beside the caller, held on to until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def drained(self, timeout: float | None = None) -> None:
+        """Wait for the work that has been started so far."""
+        if self.tasks:
+            await asyncio.wait(set(self.tasks), timeout=timeout)
+
+    async def keep(self, ttl: float) -> None:
+        """Renew the lease and reconcile what others left, for ever."""
+        while True:
+            await asyncio.sleep(min(ttl / 3, 30.0))
+            try:
+                await self.spend.renew()
+                await self.reconcile()
+            except StrataError as error:
+                log.warning("reservations could not be looked after: %s", error)
+
+    async def reconcile(self) -> int:
+        """Settle the reservations that dead processes left; returns how many."""
+        count = await self.spend.reconcile(self.under_way.__contains__)
+        if count:
+            log.warning("%d calls of a process that died were settled at their estimate", count)
+        return count
+
+    async def _reserve(self, quote: Quote) -> Reservation:
+        if quote.request in self.under_way:
+            raise taken(quote.request, "is under way")
+        reservation = self.spend.planned(quote)
+        self.under_way.add(quote.request)
+        try:
+            return await self.spend.reserve(reservation)
+        except asyncio.CancelledError:
+            self.beside(self._take_back(reservation))
+            raise
+        except BaseException:
+            self.under_way.discard(quote.request)
+            raise
+
+    async def _take_back(self, reservation: Reservation) -> None:
+        """The caller left while room was being made: give it back, as soon as it turns out that it was made."""
+        try:
+            for pause in TAKE_BACK:
+                await asyncio.sleep(pause)
+                with contextlib.suppress(StrataError):
+                    if made := await self.spend.made(reservation):
+                        await self.spend.settle(made, Bill(Usage(), 0, "client-gone"))
+                        return
+        finally:
+            self.under_way.discard(reservation.quote.request)
+
+    async def _end(self, reservation: Reservation, bill: Bill) -> None:
+        request = reservation.quote.request
+        try:
+            await self._settle(reservation, bill)
+        finally:
+            self.limits.leave()
+            self.under_way.discard(request)
+            self.settling.pop(request, None)
+
+    async def _settle(self, reservation: Reservation, bill: Bill) -> None:
+        pause = 0.1
+        while True:
+            try:
+                await self.spend.settle(reservation, bill)
+                return
+            except StrataError as error:
+                request = reservation.quote.request
+                log.warning("call %s is not settled yet, trying again in %.1f s: %s", request, pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
