@@ -1,5 +1,8 @@
 """Every store of graph keeps the promise."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,6 +80,29 @@ async def test_a_question_that_takes_too_long_is_given_up():
     with pytest.raises(Deadline):
         await graph.ask(EVERYBODY, "SELECT ?a { ?a ?p ?b . ?c ?q ?d . ?e ?r ?f . ?g ?s ?h }", limit=10**9)
     assert await graph.ask(EVERYBODY, "ASK { ?s ?p ?o }") == [{"boolean": True}]
+
+
+async def test_a_question_that_cannot_be_stopped_holds_up_neither_others_nor_the_end(tmp_path):
+    script = """
+import asyncio
+from strata.adapters.graph import memory
+from strata.errors import Deadline
+from strata.testing.graph import ALL, EVERYBODY, TENANT, treats
+
+async def main():
+    graph = await memory.make("", seconds=0.3)
+    await graph.upsert(TENANT, "doc", "open", [treats(f"a{n}", f"b{n}") for n in range(200)])
+    for _ in range(2):
+        try:
+            await graph.ask(EVERYBODY, "SELECT (COUNT(*) AS ?n) { ?a ?p ?b . ?c ?q ?d . ?e ?r ?f . ?g ?s ?h }")
+        except Deadline:
+            print("given up")
+    print(len(await graph.ask(EVERYBODY, ALL)))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split("\n") == ["given up", "given up", "200", ""]
 
 
 async def test_a_store_that_another_process_holds_is_unavailable(tmp_path):

@@ -14,6 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,7 @@ T = TypeVar("T")
 META = ox.NamedNode("urn:strata:meta")
 ACCESS = ox.NamedNode("urn:strata:access")
 CURRENT = "CURRENT"
+QUESTIONS_AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class OxigraphGraph:
     place: Path | None = None
     seconds: float = 10.0
     writing: threading.Lock = field(default_factory=threading.Lock)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS_AT_ONCE))
 
     @property
     def store(self) -> ox.Store:
@@ -69,7 +72,8 @@ class OxigraphGraph:
         until = time.monotonic() + self.seconds
         try:
             async with asyncio.timeout(self.seconds):
-                answer = await asyncio.to_thread(self._ask, reader, sparql, limit, until)
+                await self.slots.acquire()
+                answer = await self._aside(lambda: self._ask(reader, sparql, limit, until))
         except TimeoutError:
             raise self._late() from None
         if isinstance(answer, StrataError):
@@ -81,8 +85,36 @@ class OxigraphGraph:
 
     async def close(self) -> None:
         if self.opened is not None:
-            await self._write(self.opened.flush)
+            await self._write(self._flush)
             self.opened = None
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """Run in a thread of its own and give the slot back when that ends. Oxigraph cannot be interrupted: a question
+        that was given up may go on for long, and must hold up neither other work nor the end of the process.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def end(result: T | None, error: BaseException | None) -> None:
+            self.slots.release()
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            result, failure = None, None
+            try:
+                result = work()
+            except BaseException as error:
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(end, result, failure)
+
+        threading.Thread(target=run, name="graph", daemon=True).start()
+        return await answer
 
     async def _write(self, work: Callable[[], T]) -> T:
         def alone() -> T:
@@ -132,6 +164,9 @@ class OxigraphGraph:
 
     def _late(self) -> Deadline:
         return Deadline(f"the question took longer than {self.seconds:g} s; ask for less")
+
+    def _flush(self) -> None:
+        self.store.flush()  # called here, as a reference that a thread still holds would keep the folder locked
 
     def _rebuild(self) -> None:
         if self.place is None:
