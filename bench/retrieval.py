@@ -23,9 +23,11 @@ from _stack import CORPUS, INGESTER, READER, Stack, peak_rss_mb, progress, say, 
 from strata.data.connector import Found
 from strata.data.ingest import ingest
 from strata.data.options import Options
-from strata.types import NewDocument, Query
+from strata.types import NewDocument, Passage, Query
 
-PASSAGES = 300
+ASKED = 10
+RANKED = 30
+DEEP = 300
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def recall(ranking: Sequence[str], grades: dict[str, float], depth: int = 100) -
     return len(relevant & set(ranking[:depth])) / len(relevant) if relevant else 0.0
 
 
+def documents(passages: Sequence[Passage]) -> list[str]:
+    """The documents of these passages, by their best."""
+    return list(dict.fromkeys(passage.chunk.source.removesuffix(".txt") for passage in passages))
+
+
 async def measure(place: Path, most: int, vectors: str) -> dict[str, object]:
     collection = Collection(place)
     judged = {query: grades for query, grades in collection.judgements().items() if max(grades.values()) > 0}
@@ -86,22 +93,22 @@ async def measure(place: Path, most: int, vectors: str) -> dict[str, object]:
         began = time.perf_counter()
         summary = await ingest(parts.library, INGESTER, collection, progress=progress("ingested"))
         seconds = time.perf_counter() - began
-        documents = summary.outcomes["received"]
+        taken = summary.outcomes["received"]
         busy = parts.meter.seconds
-        say(f"\n{documents} documents in {seconds:.1f} s, {busy:.1f} s of it in the embedder")
+        say(f"\n{taken} documents in {seconds:.1f} s, {busy:.1f} s of it in the embedder")
         await parts.library.optimize()
         scores, times = await _ask_all(parts, queries, judged)
         chunks = await parts.library.indexer.vectors.count(READER.tenant)
     return {
         "collection": place.name,
         "queries": len(queries),
-        "documents": documents,
+        "documents": taken,
         "chunks": chunks,
         "ndcg@10": round(statistics.mean(score for score, _ in scores), 4),
         "recall@100": round(statistics.mean(score for _, score in scores), 4),
         "query_ms_p50": round(statistics.median(times), 2),
         "query_ms_p95": round(statistics.quantiles(times, n=20)[18], 2),
-        "documents_per_s": round(documents / seconds, 1),
+        "documents_per_s": round(taken / seconds, 1),
         "embedder_share": round(busy / seconds, 3),
         "quarantined": len(summary.quarantined),
         "peak_rss_mb": peak_rss_mb(options.workers),
@@ -111,17 +118,20 @@ async def measure(place: Path, most: int, vectors: str) -> dict[str, object]:
 async def _ask_all(
     parts: Stack, queries: dict[str, str], judged: dict[str, dict[str, float]]
 ) -> tuple[list[tuple[float, float]], list[float]]:
-    """(nDCG@10, recall@100) of each query from a deep search, and milliseconds of a search for ten passages."""
+    """(nDCG@10, recall@100) of each query, and the milliseconds that a search for `ASKED` passages takes.
+
+    Several passages may be of one document: ten documents are ranked from `RANKED` passages, a hundred from `DEEP`.
+    """
     scores: list[tuple[float, float]] = []
     times: list[float] = []
     show = progress("asked")
     for number, (key, text) in enumerate(queries.items(), 1):
         began = time.perf_counter()
-        await parts.library.search(READER, Query(text, k=10))
+        await parts.library.search(READER, Query(text, k=ASKED))
         times.append(1000 * (time.perf_counter() - began))
-        passages = await parts.library.search(READER, Query(text, k=PASSAGES))
-        ranking = list(dict.fromkeys(passage.chunk.source.removesuffix(".txt") for passage in passages))
-        scores.append((ndcg(ranking, judged[key]), recall(ranking, judged[key])))
+        near = documents(await parts.library.search(READER, Query(text, k=RANKED)))
+        deep = documents(await parts.library.search(READER, Query(text, k=DEEP)))
+        scores.append((ndcg(near, judged[key]), recall(deep, judged[key])))
         show(number, len(queries))
     say("")
     return scores, times

@@ -12,6 +12,7 @@ from strata.data.pool import ParserPool
 from strata.data.search import Searcher
 from strata.data.split import Splitter
 from strata.data.tokens import minilm
+from strata.data.upkeep import Upkeep
 from strata.ports.graph import Graph
 from strata.ports.objects import Objects
 from strata.ports.records import Records
@@ -32,7 +33,9 @@ async def build(
     gateway: Gateway,
     access: Access,
 ) -> DocumentLibrary:
-    """The tenant's library. Parsers' processes start with the first file."""
+    """The tenant's library. Parsers' processes start with the first file; the stores are tidied `optimize_every`
+    seconds after a change, and after the start, for what an earlier process left.
+    """
     catalog = Catalog(tenant, records)
     indexer = Indexer(
         catalog=catalog,
@@ -46,6 +49,8 @@ async def build(
         embedding=options.embedding,
         embed_batch=options.embed_batch,
     )
+    upkeep = Upkeep(indexer.tidy, options.optimize_every)
+    upkeep.touch()
     return DocumentLibrary(
         tenant=tenant,
         corpora={corpus.id: corpus for corpus in options.corpora},
@@ -54,6 +59,7 @@ async def build(
         objects=objects,
         indexer=indexer,
         searcher=Searcher(catalog, vectors, gateway, access, options.embedding, options.candidates),
+        upkeep=upkeep,
         access=access,
     )
 

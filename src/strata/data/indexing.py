@@ -155,6 +155,11 @@ class Indexer:
             await self.objects.delete(name)
             await self.catalog.trashed(name)
 
+    async def tidy(self) -> None:
+        """Delete what is no longer needed, and let the vector store compact itself."""
+        await self.sweep()
+        await self.vectors.optimize()
+
     async def close(self) -> None:
         await self.parsers.close()
 

@@ -21,6 +21,7 @@ from strata.data.catalog import Catalog, Entry, original_name
 from strata.data.indexing import Indexer
 from strata.data.media import sniff
 from strata.data.search import Searcher
+from strata.data.upkeep import Upkeep
 from strata.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from strata.events import DocumentEvent, DocumentRead, DocumentReceived, DocumentRelabelled, DocumentRemoved, Event
 from strata.ports.objects import Objects
@@ -54,6 +55,7 @@ class DocumentLibrary:
     objects: Objects
     indexer: Indexer
     searcher: Searcher
+    upkeep: Upkeep
     access: Access
 
     # -------------------------------------------------------------- documents in
@@ -165,14 +167,15 @@ class DocumentLibrary:
     async def on_documents_received(self, events: Sequence[Event]) -> None:
         """Bring the indexes in line with what happened to documents; may see the same event twice."""
         await self.indexer.on_documents([event for event in events if isinstance(event, HEARS)])
+        self.upkeep.touch()
 
     async def optimize(self) -> None:
-        """Let the stores tidy up: compact, refresh indexes, delete what is no longer needed."""
-        await self.indexer.sweep()
-        await self.indexer.vectors.optimize()
+        """Let the stores tidy up now: compact, refresh indexes, delete what is no longer needed."""
+        await self.upkeep.work()
 
     async def close(self) -> None:
         """End the parsers' processes. The stores belong to whoever opened them."""
+        await self.upkeep.close()
         await self.indexer.close()
 
     # -------------------------------------------------------------- adding
