@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from strata.adapters.bus import _subscription
 from strata.adapters.bus import memory as memory_bus
 from strata.adapters.bus import sqlite as sqlite_bus
 from strata.adapters.records import memory, sqlite
@@ -323,4 +324,18 @@ async def test_a_handler_that_hangs_does_not_hold_up_the_others(records):
     gate.set()
     await bus.drain()
     assert quick.revisions("slow") == [1]
+    await bus.close()
+
+
+async def test_a_long_backlog_is_delivered_a_window_at_a_time(records, monkeypatch):
+    monkeypatch.setattr(_subscription, "WINDOW", 12)
+    monkeypatch.setattr(_subscription, "PAGE", 5)
+    bus, listener = await sqlite_bus.make("", records=records), Listener()
+    bus.subscribe("index", [DocumentReceived], listener, batch=3)
+    for n in range(30):
+        await records.commit(events=[received(f"d{n % 11}", n), received("busy", n)])
+    await bus.start()
+    await bus.drain()
+    assert listener.revisions("busy") == list(range(30))
+    assert sorted(n for d in range(11) for n in listener.revisions(f"d{d}")) == list(range(30))
     await bus.close()

@@ -22,6 +22,7 @@ PAGE = 500
 WINDOW = 20_000
 SAVE_AFTER = 0.1
 LOOK_AGAIN = 0.02
+PACE = 0.005
 
 Stored = tuple[int, bytes]
 
@@ -51,10 +52,24 @@ class Subscription:
         self._saving = asyncio.Lock()
         self._savers: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._looked_at = 0.0
+        self._paced = False
         self._moved = asyncio.Event()
 
     def wake(self) -> None:
-        """Something may wait in the outbox."""
+        """Something may wait in the outbox: look at once, or a moment after the last look, so that a stream of single
+        commits is taken in small batches.
+        """
+        loop = asyncio.get_running_loop()
+        wait = self._looked_at + PACE - loop.time()
+        if wait <= 0:
+            self._wake.set()
+        elif not self._paced:
+            self._paced = True
+            loop.call_later(wait, self._look)
+
+    def _look(self) -> None:
+        self._paced = False
         self._wake.set()
 
     async def run(self) -> None:
@@ -67,6 +82,7 @@ class Subscription:
             self._leading = True
         while True:
             self._wake.clear()
+            self._looked_at = asyncio.get_running_loop().time()
             more = self._take()
             self._employ()
             if more:
@@ -109,7 +125,7 @@ class Subscription:
 
     def _take(self) -> bool:
         """Read what is new, one page; True if there may be more."""
-        if len(self._open) >= WINDOW:
+        if self._in_hand() >= WINDOW:
             return False
         rows = self.records.read(SQL["events"], (self._read_to, PAGE))
         for sequence, partition, kind, event in rows:
@@ -129,6 +145,10 @@ class Subscription:
             self._save_soon()
         return len(rows) == PAGE
 
+    def _in_hand(self) -> int:
+        """Events that were read and are not handled yet."""
+        return len(self._open) - len(self._done)
+
     def _employ(self) -> None:
         while self._ready and len(self._workers) < LANES:
             worker = asyncio.create_task(self._serve(self._ready.popleft()))
@@ -137,7 +157,8 @@ class Subscription:
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        self._wake.set()
+        if self._ready or self._in_hand() + LANES * self.batch >= WINDOW:
+            self._wake.set()
 
     async def _serve(self, first: str) -> None:
         partition: str | None = first
