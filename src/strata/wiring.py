@@ -308,7 +308,8 @@ def hears(platform: Platform, role: Role) -> Iterator[tuple[str, tuple[type[Even
     """Who listens to the facts that this role's layer commits: a durable name, the kinds, and the handler."""
     match role:
         case "data":
-            yield "index", (events.DocumentReceived,), platform.layers["data"].on_documents_received
+            changes = (events.DocumentReceived, events.DocumentRelabelled, events.DocumentRemoved)
+            yield "index", changes, platform.layers["data"].on_documents_received
         case "reporting":
             yield "notify", (events.BudgetCrossed,), platform.layers["reporting"].on_budget_crossed
         case "gateway" | "app" | "factory":

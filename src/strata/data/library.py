@@ -71,7 +71,7 @@ class DocumentLibrary:
         _check_source(new.source)
         if len(data) > self.max_bytes:
             raise TooLarge(f"{new.source!r} has {len(data):,} bytes; the most is {self.max_bytes:,}")
-        sent = self._described(principal, corpus, new, data)
+        sent = await asyncio.to_thread(self._described, principal, corpus, new, data)
         for _ in range(ATTEMPTS):
             try:
                 return await self._store(principal, sent, new, data)
