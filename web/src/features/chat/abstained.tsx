@@ -2,24 +2,23 @@ import { Button } from "@/components/ui/button";
 import { assistantsQuery, meQuery } from "@/lib/api/queries";
 import type { Assistant } from "@/lib/api/types";
 import { plural } from "@/lib/format";
-import { useAui } from "@assistant-ui/react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { FilePlus2, LibraryBig, MessagesSquare, PencilLine } from "lucide-react";
 import { plain, type Turn } from "./turns";
 
-type Props = { turn: Turn; question: string; assistant: Assistant | undefined };
+type Props = {
+  turn: Turn;
+  question: string;
+  assistant: Assistant | undefined;
+  compose: (text: string) => void;
+};
 
 /** An honest "I don't know", and what to do next. */
-export function Abstained({ turn, question, assistant }: Props) {
-  const aui = useAui();
+export function Abstained({ turn, question, assistant, compose }: Props) {
   const { data: me } = useQuery(meQuery);
   const { data: assistants = [] } = useQuery(assistantsQuery);
   const others = assistants.filter((other) => other.id !== assistant?.id).slice(0, 2);
-  const rephrase = () => {
-    aui.composer.setText(question);
-    document.querySelector<HTMLTextAreaElement>("[data-composer]")?.focus();
-  };
   return (
     <section
       data-outcome="abstained"
@@ -42,7 +41,7 @@ export function Abstained({ turn, question, assistant }: Props) {
       <div className="border-t border-line bg-sunken/50 px-5 py-4">
         <p className="text-sm font-medium">What you can do</p>
         <div className="mt-2.5 flex flex-wrap gap-2">
-          <Button size="sm" onClick={rephrase}>
+          <Button size="sm" onClick={() => compose(question)}>
             <PencilLine /> Ask it differently
           </Button>
           {others.map((other) => (

@@ -152,6 +152,11 @@ function Chat({ chat, assistant, draft }: Props) {
     },
   });
 
+  const compose = (text: string) => {
+    runtime.thread.composer.setText(text);
+    document.querySelector<HTMLTextAreaElement>("[data-composer]")?.focus();
+  };
+
   const open = useCallback((turn: Turn, citation: Citation) => {
     opener.current = document.activeElement instanceof HTMLElement ? document.activeElement : null;
     setShown({ turn: turn.id, number: citation.number });
@@ -191,7 +196,7 @@ function Chat({ chat, assistant, draft }: Props) {
 
   return (
     <AssistantRuntimeProvider runtime={runtime}>
-      <ChatContext value={{ session, assistant, turns, ask: (text) => void send(text), open }}>
+      <ChatContext value={{ session, assistant, turns, ask: (text) => void send(text), compose, open }}>
         <div className="flex h-full min-h-0">
           <Thread chat={chat} assistant={assistant} draft={draft} />
           {panel && wide ? (

@@ -19,6 +19,7 @@ type Context = {
   assistant: Assistant | undefined;
   turns: Turn[];
   ask: (text: string) => void;
+  compose: (text: string) => void;
   open: (turn: Turn, citation: Citation) => void;
 };
 
@@ -60,7 +61,12 @@ export function AssistantMessage() {
           <h2 className="sr-only">{context.assistant?.name ?? "The assistant"} answered</h2>
           {turn.streaming ? <Working turn={turn} /> : null}
           {turn.outcome === "abstained" ? (
-            <Abstained turn={turn} question={question} assistant={context.assistant} />
+            <Abstained
+              turn={turn}
+              question={question}
+              assistant={context.assistant}
+              compose={context.compose}
+            />
           ) : (
             <AnswerText
               sentences={turn.sentences}

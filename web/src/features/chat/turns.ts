@@ -1,4 +1,5 @@
 /** A conversation as the page holds it: the server's messages, plus what is only true while an answer arrives. */
+import { localId } from "@/lib/id";
 import type { Part } from "@/lib/api/parts";
 import type { Message, Problem, SessionDetail } from "@/lib/api/types";
 
@@ -14,10 +15,9 @@ const blank = { sentences: [], citations: [], outcome: null, mode: null, usage: 
 
 /** The two turns that a question opens, before the server has named them. */
 export function opened(text: string, now: string): [Turn, Turn] {
-  const id = crypto.randomUUID();
   return [
-    { ...blank, id: `question-${id}`, role: "reader", created_at: now, text },
-    { ...blank, id: `answer-${id}`, role: "assistant", created_at: now, text: "", streaming: true },
+    { ...blank, id: localId("question"), role: "reader", created_at: now, text },
+    { ...blank, id: localId("answer"), role: "assistant", created_at: now, text: "", streaming: true },
   ];
 }
 

@@ -70,6 +70,7 @@ export function DocumentsPage() {
 
   const writable = me?.may.upload ? (corpora ?? []).filter((one) => one.may_upload) : [];
   const mayWrite = (document: Document) => writable.some((one) => one.id === document.corpus);
+  const adding = search.upload === true && writable.length > 0;
   const documents = list.data ?? [];
   const found = documents.filter(
     (one) =>
@@ -188,14 +189,14 @@ export function DocumentsPage() {
       </div>
 
       <Dialog
-        open={search.upload === true && writable.length > 0}
+        open={adding}
         onOpenChange={(next) => {
           if (next) return;
           setDropped([]);
           void open(undefined);
         }}
       >
-        <UploadDialog corpora={writable} corpus={corpus} dropped={dropped} />
+        {adding ? <UploadDialog corpora={writable} corpus={corpus} dropped={dropped} /> : null}
       </Dialog>
       <Dialog open={shown !== null} onOpenChange={(next) => next || setShown(null)}>
         <SheetContent title={shown?.title ?? "Document"}>

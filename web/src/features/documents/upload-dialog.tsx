@@ -4,6 +4,7 @@ import { Field, Input, Select } from "@/components/ui/field";
 import { asProblem } from "@/lib/api/problem";
 import type { Corpus } from "@/lib/api/types";
 import { cn } from "@/lib/cn";
+import { localId } from "@/lib/id";
 import { bytes } from "@/lib/format";
 import { useQueryClient } from "@tanstack/react-query";
 import { CircleAlert, CircleCheck, FileUp, RotateCw } from "lucide-react";
@@ -50,7 +51,7 @@ export function UploadDialog({ corpora, corpus, dropped }: Props) {
   };
   const add = (files: File[]) => {
     const fresh = files.map((file) => ({
-      id: crypto.randomUUID(),
+      id: localId("file"),
       file,
       share: 0,
       state: "sending" as const,
