@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -49,6 +51,10 @@ name = "Laboratory"
 id = "people"
 name = "People"
 
+[[departments]]
+id = "visitors"
+name = "Visitors"
+
 [[people]]
 id = "ada"
 name = "Ada"
@@ -59,6 +65,11 @@ roles = ["member", "editor"]
 id = "hugo"
 name = "Hugo"
 department = "people"
+
+[[people]]
+id = "nina"
+name = "Nina"
+department = "visitors"
 
 [[people]]
 id = "iris"
@@ -90,9 +101,9 @@ corpora = ["methods"]
 users = ["lab"]
 
 [[budgets]]
-id = "people-day"
-name = "People, daily"
-subject = "department:people"
+id = "visitors-day"
+name = "Visitors, daily"
+subject = "department:visitors"
 limit = "0.002"
 period = "day"
 alarm_percent = 50
@@ -100,16 +111,16 @@ alarm_percent = 50
 {remote}
 """
 
-METHOD = """# Storage of reference standards
+METHOD = """# Storage of {substance} standards
 
 ## Temperature
 
-Reference standards of Kelvarin are stored at minus 20 degrees Celsius in the locked freezer of room 4.12.
+Reference standards of {substance} are stored at minus 20 degrees Celsius in the locked freezer of room 4.12.
 The freezer is read twice a day, and a deviation of more than 3 degrees is reported to quality assurance within one hour.
 
 ## Shelf life
 
-An opened vial is used for 14 days. After that it is destroyed and the destruction is entered in form QF-77.
+An opened vial of {substance} is used for 14 days. After that it is destroyed and the destruction is entered in form QF-77.
 """
 
 
@@ -123,39 +134,62 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class Company:
-    """The served company: its settings, its processes, and a way to talk to each layer as its neighbours do."""
+    """The served company and a way to talk to each layer as its neighbours do. Every test has a substance of its own."""
+
+    served: Served
+    platform: Platform
+    substance: str
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return self.served.urls
+
+    @property
+    def method(self) -> bytes:
+        return METHOD.format(substance=self.substance).encode()
+
+    @property
+    def source(self) -> str:
+        return f"{self.substance}/storage.md"
+
+    @property
+    def question(self) -> str:
+        return f"At what temperature are reference standards of {self.substance} stored?"
+
+    def person(self, name: str) -> Principal:
+        (person,) = [person for person in self.served.settings.app.people if person.id == name]
+        return person.principal("acme")
+
+    async def sign_in_token(self, name: str) -> str:
+        async with open_signin(self.served.settings) as door:
+            return (await door.links([name]))[name]
+
+
+@dataclass
+class Served:
+    """The running processes of a company."""
 
     file: Path
     settings: Settings
     urls: dict[str, str]
-    platform: Platform
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def person(self, name: str) -> Principal:
-        (person,) = [person for person in self.settings.app.people if person.id == name]
-        return person.principal("acme")
-
-    async def sign_in_token(self, name: str) -> str:
-        async with open_signin(self.settings) as door:
-            return (await door.links([name]))[name]
 
     def start(self, name: str) -> None:
         roles = [] if name == "all" else [name]
-        log = (self.settings.home.parent / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "strata", "serve", *roles, "--settings", str(self.file)]
-        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        with self.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment())
 
-    async def ready(self, name: str) -> None:
+    def ready(self, name: str) -> None:
         url = self.urls["app" if name == "all" else name]
-        for _ in range(600):
+        for _ in range(1200):
             if self.processes[name].poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(urllib.request.urlopen, f"{url}/healthz", None, 2)
+                urllib.request.urlopen(f"{url}/healthz", None, 5)
                 return
-            await asyncio.sleep(0.05)
-        log = (self.settings.home.parent / f"{name}.log").read_text()
-        raise AssertionError(f"{name} did not start:\n{log}")
+            time.sleep(0.05)
+        raise AssertionError(f"{name} did not start:\n{self.log(name).read_text()}")
 
     def kill(self, name: str) -> None:
         self.processes[name].send_signal(signal.SIGKILL)
@@ -166,56 +200,58 @@ class Company:
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(30)
             process.kill()
 
-
-@pytest.fixture(params=["one process", "five processes"])
-def split(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param == "five processes")
+    def log(self, name: str) -> Path:
+        return self.settings.home.parent / f"{name}.log"
 
 
-@pytest.fixture
-async def company(split: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Company]:
-    for name in [name for name in os.environ if name.startswith("STRATA_") and name != "STRATA_SHARED"]:
-        monkeypatch.delenv(name)
-    async with serving(split, tmp_path) as served:
-        yield served
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("STRATA_")}
 
 
-@contextlib.asynccontextmanager
-async def serving(split: bool, folder: Path) -> AsyncIterator[Company]:
-    """The company, ready to be asked; stopped with SIGTERM at the end."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("one process", marks=pytest.mark.xdist_group("one process")),
+        pytest.param("five processes", marks=pytest.mark.xdist_group("five processes")),
+    ],
+)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The company's processes, shared by the tests of a module; stopped with SIGTERM at the end."""
+    split, folder = request.param == "five processes", tmp_path_factory.mktemp("company")
     ports = free_ports(len(ROLES) + 1)
     urls = {role: f"http://127.0.0.1:{port}" for role, port in zip(ROLES, ports, strict=False)}
     remote = "[remote]\n" + "\n".join(f'{role} = "{url}"' for role, url in urls.items()) if split else ""
     file = folder / "strata.toml"
     file.write_text(COMPANY.format(home=folder / "home", port=ports[-1], remote=remote))
-    settings = load(file)
-    if not split:
-        urls = dict.fromkeys(ROLES, settings.url)
-    platform = Platform(settings, (), Access.of(settings.policies))
+    settings = load(file, environment())
+    running = Served(file, settings, dict(urls) if split else dict.fromkeys(ROLES, settings.url))
+    names = list(ROLES) if split else ["all"]
+    try:
+        for name in names:
+            running.start(name)
+        for name in names:
+            running.ready(name)
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+async def company(served: Served) -> AsyncIterator[Company]:
+    """The company as a neighbour sees it, over the same doors whether they are in one process or in five."""
+    platform = Platform(served.settings, (), Access.of(served.settings.policies))
     async with contextlib.AsyncExitStack() as stack:
         for role in CONTRACTS:
-            platform.layers[role] = neighbour(settings, role, urls[role], "flow-test", stack)
-        served = Company(file, settings, urls, platform)
-        stack.callback(served.stop)
-        names = list(ROLES) if split else ["all"]
-        for name in names:
-            served.start(name)
-        for name in names:
-            await served.ready(name)
-        yield served
+            platform.layers[role] = neighbour(served.settings, role, served.urls[role], "flow-test", stack)
+        yield Company(served, platform, f"Kelvarin{secrets.token_hex(3)}")
 
 
 @pytest.fixture
-def method() -> bytes:
-    return METHOD.encode()
-
-
-@pytest.fixture
-def eventually() -> Iterator[object]:
-    async def wait(question, seconds: float = 30.0):
+def eventually() -> object:
+    async def wait(question, seconds: float = 60.0):
         """Ask again until the answer is truthy; facts take a moment to be heard."""
         last = None
         for _ in range(int(seconds / 0.1)):
@@ -225,4 +261,4 @@ def eventually() -> Iterator[object]:
             await asyncio.sleep(0.1)
         raise AssertionError(f"it never came true; the last answer was {last!r}")
 
-    yield wait
+    return wait
