@@ -1,0 +1,117 @@
+"""Commands about usage, cost and the audit record."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from strata.cli.common import SettingsPath, err, operator, out, reach, run_async
+from strata.errors import Invalid, NotFound
+from strata.settings import Settings
+from strata.settings import load as load_settings
+from strata.types import AuditVerdict, now
+from strata.wiring import audit_public_key
+
+commands = typer.Typer()
+audit = typer.Typer(help="The tamper-evident record.", no_args_is_help=True)
+
+
+@commands.command()
+def usage(
+    by: Annotated[str, typer.Option(help="department, person, assistant or model.")] = "department",
+    days: Annotated[int, typer.Option(help="How many days back.")] = 30,
+    export: Annotated[str, typer.Option(help="Print every charge instead: csv or focus.", metavar="FORM")] = "",
+    settings: SettingsPath = None,
+) -> None:
+    """Show usage, cost and budgets."""
+    configured = load_settings(settings)
+
+    async def show() -> None:
+        async with reach(configured, "reporting") as platform:
+            if export:
+                today = now().date()
+                since = today - timedelta(days=days)
+                async for line in platform.ledger.export(operator(configured), export, since, today):
+                    sys.stdout.write(line)
+                return
+            report = await platform.ledger.usage(operator(configured), by, days)
+        table = Table(by, "requests", "prompt tokens", "completion tokens", report.currency, box=None, padding=(0, 2))
+        for row in (*report.rows, report.total):
+            cost = f"{row.cost_micros / 1_000_000:.6f}"
+            table.add_row(row.key or "—", str(row.requests), str(row.prompt_tokens), str(row.completion_tokens), cost)
+        out.print(table)
+        for status in report.budgets:
+            spent, limit = status.spent / 1_000_000, status.budget.limit.micros / 1_000_000
+            told = f"{status.budget.name}: {spent:.4f} of {limit:.2f} {status.budget.limit.currency}, {status.state}"
+            out.print(f"  {told}", highlight=False)
+
+    run_async(show())
+
+
+@audit.command()
+def verify(
+    log: Annotated[Path | None, typer.Option(help="Check this export instead of the living record.")] = None,
+    witness: Annotated[Path | None, typer.Option(help="The witness file that an export is checked against.")] = None,
+    public_key: Annotated[str, typer.Option(help="The installation's public key; `strata audit key` prints it.")] = "",
+    settings: SettingsPath = None,
+) -> None:
+    """Check that no entry of the audit record was changed, removed or added unseen."""
+    configured = load_settings(settings)
+
+    async def check() -> AuditVerdict:
+        async with reach(configured, "reporting") as platform:
+            return await platform.ledger.verify(operator(configured))
+
+    if log is None:
+        verdict = run_async(check())
+    elif witness is None:
+        raise Invalid("an export is checked against a witness file; name it with --witness")
+    else:
+        verdict = _verify_files(configured, log, witness, public_key)
+    for problem in verdict.problems:
+        out.print(f"[red]✗[/] {problem}", highlight=False)
+    checked = f"{verdict.entries} entries against {verdict.checkpoints} checkpoints; root {verdict.root}"
+    if verdict.problems:
+        err.print(f"[red]The record does not verify:[/] {checked}", highlight=False)
+        raise typer.Exit(1)
+    out.print(f"[green]✓[/] {checked}", highlight=False)
+
+
+def _verify_files(settings: Settings, log: Path, witness: Path, public_key: str) -> AuditVerdict:
+    from strata.reporting.verify import verify_files
+
+    try:
+        key = bytes.fromhex(public_key) if public_key else audit_public_key(settings)
+        return verify_files(settings.tenant, log, witness, key)
+    except ValueError as error:
+        raise Invalid("a public key is 64 hexadecimal digits") from error
+    except OSError as error:
+        raise NotFound(f"cannot read {error.filename!r}: {error.strerror}") from error
+
+
+@audit.command(name="key")
+def show_audit_key(settings: SettingsPath = None) -> None:
+    """Print the public key that checkpoints of the audit record are signed for. It is no secret."""
+    sys.stdout.write(audit_public_key(load_settings(settings)).hex() + "\n")
+
+
+@audit.command(name="export")
+def export_audit(settings: SettingsPath = None) -> None:
+    """Print the whole record as JSON Lines, for an offline verification or an archive."""
+    configured = load_settings(settings)
+
+    async def show() -> None:
+        async with reach(configured, "reporting") as platform:
+            after = 0
+            while entries := await platform.ledger.audit(operator(configured), after=after, limit=500):
+                for entry in entries:
+                    sys.stdout.write(msgspec.json.encode(entry).decode() + "\n")
+                after = entries[-1].sequence
+
+    run_async(show())

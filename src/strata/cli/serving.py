@@ -1,0 +1,101 @@
+"""Commands that serve, and that let people in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from strata import __version__
+from strata.cli.common import SettingsPath, out, run_async
+from strata.cli.documents import bring_in
+from strata.errors import Invalid
+from strata.running import where
+from strata.serve import run as run_server
+from strata.settings import ROLES, Role, Settings
+from strata.settings import load as load_settings
+from strata.wiring import Platform, open_signin
+
+commands = typer.Typer()
+
+
+@commands.command()
+def serve(
+    roles: Annotated[
+        list[str] | None, typer.Argument(help=f"What to play: {', '.join(ROLES)}. None: everything.")
+    ] = None,
+    settings: SettingsPath = None,
+    port: Annotated[int | None, typer.Option(help="Listen here instead of where the settings say.")] = None,
+) -> None:
+    """Serve all roles in one process, or only those named."""
+    wanted = _roles(roles)
+    configured = load_settings(settings)
+    run_async(run_server(configured, wanted, _announce, port=port))
+
+
+@commands.command()
+def run(settings: SettingsPath = None) -> None:
+    """Load every corpus that has a path, serve everything, and print where to open it."""
+
+    async def load_and_announce(platform: Platform, url: str) -> None:
+        for corpus in platform.settings.data.corpora:
+            if corpus.path:
+                await bring_in(platform.library, platform.settings, [Path(corpus.path)], corpus, prune=True)
+        await _announce(platform, url)
+        assert platform.signin is not None
+        _print_links(platform.settings, url, await platform.signin.links())
+        out.print("\nCtrl-C stops it; everything is kept.\n")
+
+    run_async(run_server(load_settings(settings), ROLES, load_and_announce))
+
+
+async def _announce(platform: Platform, url: str) -> None:
+    out.print(
+        f"\n[bold]Strata[/] {__version__} serves {', '.join(platform.roles)} at [link={url}]{url}[/link]",
+        highlight=False,
+    )
+    if "app" in platform.roles and platform.settings.web is None:
+        out.print("[yellow]The web application is not built here; run `make web`.[/]")
+
+
+def _roles(names: list[str] | None) -> tuple[Role, ...]:
+    unknown = sorted(set(names or ()) - set(ROLES))
+    if unknown:
+        raise Invalid(f"no role called {', '.join(unknown)}; there are {', '.join(ROLES)}")
+    return tuple(role for role in ROLES if not names or role in names)
+
+
+def _print_links(settings: Settings, url: str, tokens: dict[str, str]) -> None:
+    people = {person.id: person for person in settings.app.people}
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for column in ("sign in as", "who", "link (keep it to yourself)"):
+        table.add_column(column, no_wrap=True)
+    for person, token in tokens.items():
+        table.add_row(people[person].name, people[person].title, f"{url}/sign-in#{token}")
+    wide = Console(width=max(out.width, 400), soft_wrap=True)
+    wide.print(table, highlight=False)
+
+
+@commands.command()
+def links(
+    people: Annotated[list[str] | None, typer.Argument(help="Only these people.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Make their links and sign-ins void first.")] = False,
+    settings: SettingsPath = None,
+) -> None:
+    """Print a sign-in link for every person of the settings, made at random for this installation."""
+    configured = load_settings(settings)
+    if withdraw and not people:
+        raise Invalid("name the people whose links are to be withdrawn")
+
+    async def show() -> dict[str, str]:
+        async with open_signin(configured) as door:
+            for person in people if people and withdraw else []:
+                await door.withdraw(person)
+            return await door.links(people or ())
+
+    tokens = run_async(show())
+    url = where(configured.home, "app") or configured.remote.get("app") or configured.url
+    _print_links(configured, url, tokens)
