@@ -13,7 +13,7 @@ from strata.app.draft import Draft
 from strata.app.evidence import Evidence, Verdict
 from strata.app.prompt import CHARACTERS_A_TOKEN, Prompts, excerpts
 from strata.app.recall import Standalone
-from strata.app.words import keys
+from strata.app.words import keys, language_of
 from strata.contracts import Gateway, Library
 from strata.errors import Deadline, Later, Upstream
 from strata.types import Assistant, ChatRequest, Cited, EmbedRequest, Passage, Principal, Query, Said, Searched, Support
@@ -61,7 +61,7 @@ class Answering:
         query = Query(asked.text, assistant.corpora, self.passages, assistant.id)
         passages = tuple(await self.library.search(principal, query))
         draft.found(passages)
-        language = assistant.language
+        language = language_of(asked.question, assistant.language)
         neutral = self.neutral | keys(assistant.name, language)
         question = evidence.question(asked.text, language, neutral, asked.inherited)
         ground = evidence.Ground.of(question, statements.of_passages(passages), language)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from strata.app.statements import Statement
-from strata.app.words import Term, keys, matches, terms
+from strata.app.words import Term, keys, matches, measures, spelled_out, terms, within
 from strata.types import Passage
 
 
@@ -68,6 +68,7 @@ class Question:
     terms: tuple[Term, ...]
     wants: frozenset[str]
     inherited: frozenset[str] = frozenset()
+    measures: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def question(
         if term.key not in neutral:
             unique.setdefault(term.key, term)
     wants = {name for name, pattern in (("figure", _COUNTS), ("somebody", _WHO)) if pattern.search(text)}
-    return Question(text, tuple(unique.values()), frozenset(wants), inherited)
+    return Question(text, tuple(unique.values()), frozenset(wants), inherited, measures(text, language))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class Ground:
     own: tuple[frozenset[str], ...]
     above: tuple[frozenset[str], ...]
     beside: tuple[frozenset[str], ...]
+    implied: tuple[frozenset[str], ...]
     weights: dict[str, float]
 
     @classmethod
@@ -128,11 +130,12 @@ class Ground:
                 if 0 <= other < len(statements) and statements[other].passage == statement.passage:
                     near |= own[other]
             beside.append(frozenset(near))
+        implied = tuple(_implied(asked, statement, language) for statement in statements)
         weights = {
             term.key: _weight(term, own, above) * (_INHERITED if term.key in asked.inherited else 1.0)
             for term in asked.terms
         }
-        return cls(tuple(statements), tuple(own), tuple(above), tuple(beside), weights)
+        return cls(tuple(statements), tuple(own), tuple(above), tuple(beside), implied, weights)
 
     def coverage(self, place: int) -> float:
         """The weighted share of the question's terms that are met in, above or beside the statement."""
@@ -142,11 +145,23 @@ class Ground:
         met = 0.0
         for key, weight in self.weights.items():
             met += weight * max(
+                _OWN * (key in self.implied[place]),
                 _OWN * matches(key, self.own[place]),
                 _ABOVE * matches(key, self.above[place]),
                 _BESIDE * matches(key, self.beside[place]),
             )
         return met / total
+
+
+def _implied(asked: Question, statement: Statement, language: str) -> frozenset[str]:
+    """The question's terms that a statement holds without writing them: an abbreviation in full, a number in a range."""
+    text = f"{statement.context} {statement.text}"
+    found = {term.key for term in asked.terms if term.kind == "name" and spelled_out(term.text, text)}
+    ranges = within(statement.text, language)
+    for value, unit in asked.measures:
+        if any(low <= float(value) <= high and counted == unit for low, high, counted in ranges):
+            found.add(value)
+    return frozenset(found)
 
 
 def candidates(ground: Ground, passages: Sequence[Passage], limit: int = CANDIDATES) -> list[int]:
@@ -231,19 +246,7 @@ def _fit(asked: Question, statement: Statement) -> float:
 
 
 def _known(term: Term, ground: Ground) -> bool:
-    for own, above in zip(ground.own, ground.above, strict=True):
-        if matches(term.key, own) or matches(term.key, above):
-            return True
-    return term.kind == "name" and _spelled_out(term.text, ground)
-
-
-def _spelled_out(written: str, ground: Ground) -> bool:
-    """Whether an abbreviation of the question stands in the passages in full: SAE for "serious adverse event"."""
-    if not (written.isupper() and 2 <= len(written) <= 6):
-        return False
-    initials = written.casefold()
-    for statement in ground.statements:
-        words = re.findall(r"[^\W\d_]+", f"{statement.context} {statement.text}".casefold())
-        if initials in "".join(word[0] for word in words):
+    for place, (own, above) in enumerate(zip(ground.own, ground.above, strict=True)):
+        if matches(term.key, own) or matches(term.key, above) or term.key in ground.implied[place]:
             return True
     return False

@@ -96,6 +96,8 @@ _ENTRY = re.compile(r"^[ \t]*(?:[-*•–▪◦●]|\(?\d{1,2}[.)]|\(?[a-z][.)])
 _ROW = re.compile(r"^[ \t]*\|")
 _RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*(?::?-{2,}:?)?[ \t]*$")
 _HEADING = re.compile(r"^#{1,6}[ \t]+")
+_NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2})*\.?)\s+[^\W\d_]")
+_LONGEST_HEADING, _HEADING_WORDS, _SHORT = 90, 12, 5
 _FIELD = re.compile(r"^[A-ZÄÖÜ][\w /()&-]{0,40}: \S")
 _MARKS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
 
@@ -142,10 +144,16 @@ def of_chunk(chunk: Chunk, index: int = 0) -> Iterator[Statement]:
         return
     headings = chunk.headings
     lead = ""
-    for kind, lines in _groups(chunk):
-        if kind == "heading":
+    groups = list(_groups(chunk))
+    for place, (kind, lines) in enumerate(groups):
+        if kind == "heading" or (kind == "prose" and place + 1 < len(groups) and _titles(lines)):
             lead = ""
-            headings = _under(headings, tidy(lines[0].text))
+            line = tidy(lines[0].text)
+            headings = _under(headings, line)
+            if kind == "prose" and len(line.split()) > _SHORT and not _NUMBERED.match(line):
+                yield _statement(chunk, index, "sentence", lines[0].start, lines[0].end, line, headings[:-1])
+        elif kind == "prose" and len(lines) == 1 and _caption(lines[0].text.strip()):
+            lead = tidy(lines[0].text)
         elif kind == "table":
             yield from _rows(chunk, index, lines, (*headings, lead) if lead else headings)
             lead = ""
@@ -158,7 +166,7 @@ def of_chunk(chunk: Chunk, index: int = 0) -> Iterator[Statement]:
                 last = tidy(chunk.text[start:end])
                 if not last.endswith(":"):
                     yield _statement(chunk, index, "sentence", start, end, last, headings)
-            lead = last if last.endswith(":") or _caption(last) else ""
+            lead = last if last.endswith(":") else ""
 
 
 def tidy(text: str) -> str:
@@ -205,7 +213,7 @@ def _line_kind(text: str, before: str, known: set[str]) -> str:
         return "table"
     if _HEADING.match(text) or tidy(text).casefold() in known:
         return "heading"
-    if _ENTRY.match(text) or (before == "list" and text[:1] in " \t"):
+    if _ENTRY.match(text) or before == "list":
         return "list"
     return "prose"
 
@@ -275,17 +283,14 @@ def _rows(chunk: Chunk, index: int, lines: list[_Line], headings: tuple[str, ...
 def _header(chunk: Chunk, lines: list[_Line]) -> tuple[list[str], list[_Line]]:
     """Column names, from this chunk or from its context where the table began in an earlier chunk; then the rows."""
     rule = next((place for place, line in enumerate(lines) if _RULE.match(line.text)), None)
-    if rule is not None and rule > 0:
-        rows = [line for place, line in enumerate(lines) if place > rule and not _RULE.match(line.text)]
+    if rule:
+        rows = [line for line in lines[rule + 1 :] if not _RULE.match(line.text)]
         return _cells(lines[rule - 1].text), [*lines[: rule - 1], *rows]
     rows = [line for line in lines if not _RULE.match(line.text)]
-    before = chunk.context.splitlines()
-    for place, text in enumerate(before):
-        if place and _RULE.match(text) and len(_cells(before[place - 1])) == len(_cells(rows[0].text)):
-            return _cells(before[place - 1]), [row for row in rows if row.text.strip() != before[place - 1].strip()]
-    first = _cells(rows[0].text)
-    if len(rows) > 1 and len(first) > 1 and not any(cell[:1].isdigit() for cell in first):
-        return first, rows[1:]
+    before = chunk.context.removesuffix(chunk.text).splitlines()
+    for text in reversed(before):
+        if _ROW.match(text) and not _RULE.match(text) and len(_cells(text)) == len(_cells(rows[0].text)):
+            return _cells(text), rows
     return [], rows
 
 
@@ -349,11 +354,30 @@ def _statement(
     )
 
 
+def _titles(lines: list[_Line]) -> bool:
+    """Whether a paragraph reads like the title of what follows it: one short line that does not end like a sentence."""
+    text = lines[0].text.strip()
+    short = len(lines) == 1 and len(text) <= _LONGEST_HEADING and len(text.split()) <= _HEADING_WORDS
+    return short and text[-1:] not in ".!?;:," and not _caption(text) and not _FIELD.match(text)
+
+
 def _under(headings: tuple[str, ...], heading: str) -> tuple[str, ...]:
-    """The headings above what follows this one: those known from the chunk down to it, or it under them."""
+    """The headings above what follows this one: by their numbers where they have them, else in place of the last one
+    that has none.
+    """
     if heading in headings:
         return headings[: headings.index(heading) + 1]
-    return (*headings[:2], heading)
+    number = _NUMBERED.match(heading)
+    if number:
+        depth = _depth(number)
+        above = [one for one in headings if (found := _NUMBERED.match(one)) and _depth(found) < depth]
+        return (*(above[:depth]), heading)
+    numbered = [one for one in headings if _NUMBERED.match(one)]
+    return (*numbered, heading) if numbered else (*headings[:1], heading)
+
+
+def _depth(number: re.Match[str]) -> int:
+    return number.group(1).rstrip(".").count(".")
 
 
 def _caption(text: str) -> bool:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
+LANGUAGES = ("en", "de")
 TermKind = Literal["word", "light", "name", "code", "number"]
 
 
@@ -25,6 +26,7 @@ class Lexicon:
     light: frozenset[str] = frozenset()
     negations: frozenset[str] = frozenset()
     pointers: frozenset[str] = frozenset()
+    calendar: frozenset[str] = frozenset()
     numbers: Mapping[str, str] = field(default_factory=dict)
     suffixes: tuple[str, ...] = ()
 
@@ -47,11 +49,28 @@ def lexicon(language: str) -> Lexicon:
         light=frozenset(sections["light"]),
         negations=frozenset(sections["negations"]),
         pointers=frozenset(sections["pointers"]),
+        calendar=frozenset(sections["calendar"]),
         numbers=dict(pair.split("=") for pair in sections["numbers"]),
         suffixes=tuple(sections["suffixes"]),
     )
 
 
+_SEPARATED = re.compile(r"^(ab|an|auf|aus|bei|ein|fest|her|hin|los|mit|nach|um|vor|weg|zu|zuruck)ge(?=[^\W\d_]{3})")
+_NUMBER = r"(\d+(?:[.,]\d+)*)"
+_UNIT = r"(%|[^\W\d_]+)"
+_RANGE = re.compile(
+    rf"{_NUMBER}\s?{_UNIT}?\s?(?:-|–|to|up to|and|bis|bis zu|und)\s?(less than |under |below |unter )?{_NUMBER}\s?{_UNIT}",
+    re.IGNORECASE,
+)
+_OR_MORE = re.compile(
+    rf"{_NUMBER}\s?{_UNIT} (?:or (?:more|older|above|higher)|and (?:more|older|above)|oder mehr)", re.I
+)
+_BELOW = re.compile(
+    rf"(?<!to )\b(?:less than|under|below|fewer than|younger than|unter|weniger als) {_NUMBER}\s?{_UNIT}", re.I
+)
+_ABOVE = re.compile(
+    rf"\b(?:more than|over|above|longer than|older than|at least|über|mehr als|mindestens) {_NUMBER}\s?{_UNIT}", re.I
+)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?", re.UNICODE)
 _CODE = re.compile(r"(?<![\w-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?!\w)")
 _MEASURE = re.compile(r"^\d+(?:[.,]\d+)*(?:[a-zµ%°]+)$")
@@ -83,6 +102,8 @@ def terms(text: str, language: str = "en") -> list[Term]:
             found.append(Term(number(written, language), "number", written))
         elif low in known.numbers:
             found.append(Term(known.numbers[low], "number", written))
+        elif low in known.calendar:
+            found.append(Term(stem(low, language), "word", written))
         elif low not in known.stop and len(low) > 1:
             found.append(Term(stem(low, language), _kind(written, low, language, opening=opening), written))
         opening = False
@@ -112,6 +133,42 @@ def measures(text: str, language: str = "en", window: int = 1) -> frozenset[tupl
                     unit = "%" if following in {"percent", "per", "prozent"} else stem(following, language)
                     found.add((value, unit))
     return frozenset(found)
+
+
+def within(text: str, language: str = "en") -> list[tuple[float, float, str]]:
+    """The ranges of a text with what is counted: "15 to 20 kg", "15 kg to less than 20 kg", "45 kg or more"."""
+    found: list[tuple[float, float, str]] = []
+
+    def unit(word: str) -> str:
+        return "%" if word in {"%", "percent", "prozent"} else stem(word.lower(), language)
+
+    for low, low_unit, under, high, high_unit in _RANGE.findall(text):
+        if not low_unit or unit(low_unit) == unit(high_unit):
+            top = float(number(high, language))
+            found.append((float(number(low, language)), top - 1e-9 if under else top, unit(high_unit)))
+    for value, counted in _OR_MORE.findall(text):
+        found.append((float(number(value, language)), float("inf"), unit(counted)))
+    for value, counted in _BELOW.findall(text):
+        found.append((0.0, float(number(value, language)) - 1e-9, unit(counted)))
+    for value, counted in _ABOVE.findall(text):
+        found.append((float(number(value, language)) + 1e-9, float("inf"), unit(counted)))
+    return found
+
+
+def spelled_out(written: str, text: str) -> bool:
+    """Whether an abbreviation stands in a text in full: SAE for "serious adverse event"."""
+    if not 2 < len(written) <= 7 or sum(letter.isupper() for letter in written) < 2 or not written.isalpha():
+        return False
+    initials = "".join(word[0] for word in re.findall(r"[^\W\d_]+", text.casefold()))
+    return written.casefold() in initials
+
+
+def language_of(text: str, otherwise: str) -> str:
+    """The language of a text by its common words, of those that have a lexicon; `otherwise` when it is not plain."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    counts = {code: sum(word in lexicon(code).stop for word in words) for code in LANGUAGES}
+    best = max(LANGUAGES, key=lambda code: counts[code])
+    return best if counts[best] >= 2 and counts[best] > 1.5 * counts.get(otherwise, 0) else otherwise
 
 
 def negated(text: str, language: str = "en") -> bool:
@@ -147,6 +204,8 @@ def stem(word: str, language: str = "en") -> str:
     folded = word.removesuffix("'s").replace("ß", "ss")
     folded = unicodedata.normalize("NFD", folded)
     folded = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    if language == "de":
+        folded = _SEPARATED.sub(r"\1", folded)
     if language == "en":
         folded = folded.replace("ae", "e").replace("oe", "e").replace("our", "or")
     suffixes = lexicon(language).suffixes
@@ -182,7 +241,7 @@ def _is_code(written: str) -> bool:
 
 
 def _kind(written: str, low: str, language: str, *, opening: bool) -> TermKind:
-    if len(written) > 1 and written.isupper():
+    if sum(letter.isupper() for letter in written) > 1:
         return "name"
     if written[0].isupper() and not opening and language != "de":
         return "name"
