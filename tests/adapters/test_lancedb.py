@@ -1,5 +1,6 @@
 """What the LanceDB index holds beyond the promise: nothing leaks, nothing deleted stays, and size changes no answer."""
 
+import asyncio
 import random
 from datetime import timedelta
 
@@ -240,4 +241,46 @@ async def test_tenants_of_any_name_have_tables_of_their_own(tmp_path):
         (found,) = await vectors.search(Reader(name, frozenset({OPEN})), "of", toward(0))
         assert found.chunk.text == f"of {name}"
     assert len(list((tmp_path / "vectors").glob("*.lance"))) == len(names)
+    await vectors.close()
+
+
+async def test_questions_during_writes_and_compaction_get_only_whole_and_readable_answers(tmp_path):
+    vectors = await lancedb.make("vectors", home=tmp_path)
+    rng = np.random.default_rng(8)
+    await vectors.upsert_many(TENANT, many(rng, 30) + many(rng, 30, access=CLOSED, prefix="closed"))
+    done = asyncio.Event()
+
+    async def write():
+        for turn in range(6):
+            await vectors.upsert_many(TENANT, many(rng, 10) + many(rng, 10, access=CLOSED, prefix="closed"))
+            await vectors.delete(TENANT, [f"doc{20 + turn}", f"closed{20 + turn}"])
+            await vectors.optimize()
+        done.set()
+
+    async def read():
+        while not done.is_set():
+            found = await vectors.search(EVERYBODY, "token7x3", rng.standard_normal(16).tolist(), k=20)
+            assert found
+            assert all(passage.chunk.access == OPEN for passage in found)
+            assert {passage.chunk.id for passage in found if passage.lexical is not None} <= {"doc7:3"}
+
+    await asyncio.gather(write(), read(), read())
+    await vectors.close()
+
+
+async def test_both_ways_of_fetching_the_winners_give_the_same(tmp_path, monkeypatch):
+    vectors = await lancedb.make("vectors", home=tmp_path)
+    rng = np.random.default_rng(9)
+    await vectors.upsert_many(TENANT, many(rng, 20))
+    asked = rng.standard_normal(16).tolist()
+    quick = await vectors.search(EVERYBODY, "token7x3 text", asked, k=15)
+
+    async def changed(question, k):
+        return None
+
+    monkeypatch.setattr(vectors, "_by_place", changed)
+    slow = await vectors.search(EVERYBODY, "token7x3 text", asked, k=15)
+    assert [p.score for p in slow] == pytest.approx([p.score for p in quick])
+    assert ids(slow)[:1] == ids(quick)[:1] == ["doc7:3"]
+    assert set(ids(slow)) == set(ids(quick))
     await vectors.close()

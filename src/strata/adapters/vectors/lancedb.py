@@ -19,6 +19,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +47,35 @@ EXACT_ROWS = 50_000
 ROWS_PER_UPKEEP = 5000
 STALE = timedelta(seconds=1)
 AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One side's candidates at a time: rows that pass the filter, with their distance or BM25 score."""
+
+    table: Any
+    vector: NDArray[np.float32]
+    text: str
+    where: str
+    limit: int
+    probes: int
+
+    async def nearest(self, columns: list[str]) -> list[Any]:
+        query = self.table.query().nearest_to(self.vector).distance_type("dot").nprobes(self.probes)
+        return await self._rows(query, [*columns, "_distance"])
+
+    async def matching(self, columns: list[str]) -> list[Any]:
+        if not re.search(r"\w", self.text):
+            return []
+        query = self.table.query().nearest_to_text(MATCH(self.text[:LONGEST_QUESTION], "context"))
+        return await self._rows(query, [*columns, "_score"])
+
+    async def _rows(self, query: Any, columns: list[str]) -> list[Any]:
+        query = query.where(self.where).limit(self.limit)
+        if "_rowid" in columns:
+            query, columns = query.with_row_id(), [column for column in columns if column != "_rowid"]
+        rows: list[Any] = (await query.select(columns).to_arrow()).to_pylist()
+        return rows
 
 
 class LanceVectors:
@@ -112,10 +142,9 @@ class LanceVectors:
             if len(asked) != width:
                 raise Invalid(f"this index holds vectors of {width} numbers; the question has {len(asked)}")
             probes = self._probes.get(reader.tenant) or await self._count_probes(reader.tenant, table)
-            dense, lexical = await asyncio.gather(
-                _nearest(table, asked, where, candidates, probes), _matching(table, text, where, candidates)
-            )
-            return self._fused(dense, lexical, k)
+            question = _Question(table, asked, text, where, candidates, probes)
+            quick = await self._by_place(question, k)
+            return quick if quick is not None else await self._by_id(question, k)
 
         return await self._read(reader.tenant, ask) or []
 
@@ -159,7 +188,26 @@ class LanceVectors:
         except ValueError as error:
             raise Unavailable(f"the index cannot be read: {error}") from error
 
-    def _fused(self, dense: list[Any], lexical: list[Any], k: int) -> list[Passage]:
+    async def _by_place(self, question: _Question, k: int) -> list[Passage] | None:
+        """Rank by the rows' places and fetch the winners only: quick, but a place means something in one version of the
+        table. None if the version changed on the way.
+        """
+        version = await question.table.version()
+        dense, lexical = await asyncio.gather(question.nearest(["_rowid"]), question.matching(["_rowid"]))
+        near = {row["_rowid"]: 1.0 - row["_distance"] for row in dense}
+        words = {row["_rowid"]: row["_score"] for row in lexical}
+        best = fused(near, words, weight=self.dense_weight, k=k)
+        if not best:
+            return []
+        taking = question.table.take_row_ids([place for place, _ in best]).with_row_id()
+        rows = {row["_rowid"]: row for row in (await taking.select(_rows.SHOWN).to_arrow()).to_pylist()}
+        if await question.table.version() != version or len(rows) != len(best):
+            return None
+        return [Passage(_rows.chunk(rows[place]), score, near.get(place), words.get(place)) for place, score in best]
+
+    async def _by_id(self, question: _Question, k: int) -> list[Passage]:
+        """The same with every candidate's row in hand, each read in one version with the filter."""
+        dense, lexical = await asyncio.gather(question.nearest(_rows.SHOWN), question.matching(_rows.SHOWN))
         rows = {row["id"]: row for row in (*dense, *lexical)}
         near = {row["id"]: 1.0 - row["_distance"] for row in dense}
         words = {row["id"]: row["_score"] for row in lexical}
@@ -287,20 +335,6 @@ def table_width(schema: pa.Schema) -> int:
     """How many numbers a vector of the table has."""
     width: int = schema.field("vector").type.list_size
     return width
-
-
-async def _nearest(table: Any, asked: NDArray[np.float32], where: str, limit: int, probes: int) -> list[Any]:
-    query = table.query().nearest_to(asked).distance_type("dot").nprobes(probes).where(where).limit(limit)
-    found: list[Any] = (await query.select([*_rows.SHOWN, "_distance"]).to_arrow()).to_pylist()
-    return found
-
-
-async def _matching(table: Any, text: str, where: str, limit: int) -> list[Any]:
-    if not re.search(r"\w", text):
-        return []
-    query = table.query().nearest_to_text(MATCH(text[:LONGEST_QUESTION], "context")).where(where).limit(limit)
-    found: list[Any] = (await query.select([*_rows.SHOWN, "_score"]).to_arrow()).to_pylist()
-    return found
 
 
 def _in(column: str, values: Sequence[str]) -> str:
