@@ -229,8 +229,10 @@ class TestMiniLM:
             assert dot(alone, vector) > 0.98
 
     async def test_tokens_are_counted_as_they_are_read(self, embedder: minilm.MiniLM):
-        answer = await embedder.embed({"input": ["one two three", "word " * 1000]})
-        assert answer["usage"]["prompt_tokens"] == embedder.count("one two three") + 256
+        texts = ["one two three", "word " * 1000]
+        answer = await embedder.embed({"input": texts})
+        assert answer["usage"]["prompt_tokens"] == (3 + 2) + 256
+        assert sum(map(embedder.count, texts)) == (13 + 2) + 256
 
     async def test_base64_holds_the_same_floats(self, embedder: minilm.MiniLM):
         import base64

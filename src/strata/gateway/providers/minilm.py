@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from strata.errors import Invalid, Misconfigured, UpstreamRefused
+from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.types import Json
 
@@ -69,8 +70,10 @@ class MiniLM:
         return {"object": "list", "model": self.name, "data": data, "usage": usage}
 
     def count(self, text: str) -> int:
-        self._load_tokenizer()
-        return len(self._tokenizer.encode(text).ids)
+        """An upper bound, because a call must not wait while its texts are tokenized twice: a token has a byte or more,
+        two marks stand around a text, and what is past the limit is not read.
+        """
+        return min(byte_bound(text) + 2, MAX_TOKENS)
 
     async def warm(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._pool, self._run, ["warm"], threading.Event())
@@ -112,11 +115,15 @@ class MiniLM:
         return mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
     def _load(self) -> None:
-        self._load_tokenizer()
         with self._loading:
             if self._session is None:
                 import onnxruntime
+                from tokenizers import Tokenizer
 
+                tokenizer = Tokenizer.from_file(str(self.vocabulary))
+                tokenizer.enable_truncation(MAX_TOKENS)
+                tokenizer.no_padding()
+                self._tokenizer = tokenizer
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = self.threads
                 options.inter_op_num_threads = 1
@@ -124,16 +131,6 @@ class MiniLM:
                 self._session = onnxruntime.InferenceSession(
                     str(self.graph), options, providers=["CPUExecutionProvider"]
                 )
-
-    def _load_tokenizer(self) -> None:
-        with self._loading:
-            if self._tokenizer is None:
-                from tokenizers import Tokenizer
-
-                tokenizer = Tokenizer.from_file(str(self.vocabulary))
-                tokenizer.enable_truncation(MAX_TOKENS)
-                tokenizer.no_padding()
-                self._tokenizer = tokenizer
 
 
 def make(row: str, deployment: Deployment) -> MiniLM:  # noqa: ARG001
