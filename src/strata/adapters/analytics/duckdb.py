@@ -21,6 +21,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from strata.adapters._address import split
 from strata.adapters.analytics._sql import arrow, ask, connected, named
 from strata.errors import Invalid, Unavailable
 from strata.types import Json
@@ -168,6 +169,7 @@ async def _aside(work: Callable[[], T]) -> T:
 
 async def make(address: str = "analytics", *, home: Path, seconds: float = 30.0) -> DuckdbAnalytics:
     """The tables in the folder `address` below `home`. A question may take `seconds`."""
-    folder = (home / address).resolve()
+    name, given = split(address, {"seconds": float})
+    folder = (home / name).resolve()
     await _aside(lambda: folder.mkdir(parents=True, exist_ok=True))
-    return DuckdbAnalytics(folder, connected(folder), seconds)
+    return DuckdbAnalytics(folder, connected(folder), given.get("seconds", seconds))

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import pyoxigraph as ox
 
+from strata.adapters._address import split
 from strata.adapters.graph._sparql import checked
 from strata.errors import Deadline, Invalid, StrataError, Unavailable
 from strata.ports.graph import Statement
@@ -230,8 +231,9 @@ def open_store(place: Path) -> ox.Store:
 
 async def make(address: str = "graph", *, home: Path, seconds: float = 10.0) -> OxigraphGraph:
     """The store in the folder `address` below `home`. A question may take `seconds`."""
-    place = (home / address).resolve()
+    name, given = split(address, {"seconds": float})
+    place = (home / name).resolve()
     try:
-        return OxigraphGraph(await asyncio.to_thread(open_store, place), place, seconds)
+        return OxigraphGraph(await asyncio.to_thread(open_store, place), place, given.get("seconds", seconds))
     except OSError as error:
         raise Unavailable(f"the graph in {place} cannot be opened: {error}") from error

@@ -12,6 +12,7 @@ import obstore
 from obstore import exceptions as failed
 from obstore.store import S3Store
 
+from strata.adapters._address import split
 from strata.adapters.objects._names import checked
 from strata.errors import Conflict, Misconfigured, NotFound, Unavailable
 from strata.ports.objects import ObjectMeta
@@ -103,10 +104,12 @@ async def make(
     session_token: str = "",
     retries: int = 3,
 ) -> S3Objects:
-    """The objects of `bucket` or `bucket/prefix`. Without an endpoint this is Amazon's; without keys, the machine's own
-    role is used.
+    """The objects of `bucket` or `bucket/prefix`. Without an endpoint this is Amazon's; without keys, obstore finds
+    them as Amazon's tools do (environment, then the machine's role). `bucket?endpoint=…&region=…` says the same.
     """
-    bucket, _, prefix = address.partition("/")
+    place, given_there = split(address, {"endpoint": str, "region": str})
+    endpoint, region = given_there.get("endpoint", endpoint), given_there.get("region", region)
+    bucket, _, prefix = place.partition("/")
     if not bucket:
         raise Misconfigured("s3: needs a bucket, as in s3:bucket or s3:bucket/prefix")
     given = {

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import parse_qsl
 
+from strata.adapters._address import split, truth
 from strata.adapters.records._changes import NOTHING, Cell, Commit, Place, applied, decoded, prepared
 from strata.adapters.records._statements import statements
 from strata.errors import Invalid, Misconfigured, StrataError, Unavailable
@@ -368,10 +368,6 @@ async def make(address: str = "records.db", *, home: Path, durable: bool | None 
     """The records in the file `address` below `home`; `?durable=false` at its end, or the argument, gives up the
     promise about power cuts.
     """
-    name, _, query = address.partition("?")
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    choice = asked.pop("durable", "true")
-    if asked or choice not in {"true", "false"}:
-        raise Misconfigured(f"sqlite:{address}: after the question mark only durable=true or durable=false is known")
-    keep = durable if durable is not None else choice == "true"
+    name, given = split(address, {"durable": truth})
+    keep = durable if durable is not None else given.get("durable", True)
     return SqliteRecords((home / name).resolve(), durable=keep)

@@ -31,6 +31,7 @@ from lancedb import query as question
 from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 from numpy.typing import NDArray
 
+from strata.adapters._address import split
 from strata.adapters.vectors import _rows
 from strata.adapters.vectors._checks import check
 from strata.adapters.vectors._fusion import fused
@@ -356,11 +357,13 @@ async def make(
     address: str = "vectors", *, home: Path, dense_weight: float = 0.5, exact_rows: int = EXACT_ROWS
 ) -> LanceVectors:
     """The index in the folder `address` below `home`. `dense_weight` (0 to 1) is the share of meaning in the score;
-    above `exact_rows` chunks of a tenant the dense side becomes approximate.
+    above `exact_rows` chunks of a tenant the dense side becomes approximate. `vectors?dense_weight=0.6` says the same.
     """
+    place, given = split(address, {"dense_weight": float, "exact_rows": int})
+    dense_weight, exact_rows = given.get("dense_weight", dense_weight), given.get("exact_rows", exact_rows)
     if not 0 <= dense_weight <= 1:
         raise Misconfigured(f"dense_weight is between 0 (words only) and 1 (meaning only), not {dense_weight}")
-    folder = (home / address).resolve()
+    folder = (home / place).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
