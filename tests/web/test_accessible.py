@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+SETTLED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 def path(address: str) -> Callable:
     return lambda at: at.go(address)
@@ -108,17 +110,24 @@ STATES = {
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_no_violation(visit, scripted, state, theme, width):
+def test_axe_finds_no_violation(visit, scripted, state, width):
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: run `npm ci` in web/")
-    at = visit(width=width, theme=theme)
+    at = visit(width=width)
     STATES[state](at)
     at.page.evaluate(AXE.read_text())
-    found = at.page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS)
-    violations = [
+    for theme in ("light", "dark"):
+        at.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        expect(at.page.locator("html.dark")).to_have_count(1 if theme == "dark" else 0)
+        at.page.evaluate(SETTLED)
+        violations = found(at.page)
+        assert not violations, f"{theme}: " + "\n".join(violations)
+
+
+def found(page) -> list[str]:
+    run = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})"
+    return [
         f"{one['id']}: {one['help']}\n    " + "\n    ".join(node["html"][:200] for node in one["nodes"][:4])
-        for one in found["violations"]
+        for one in page.evaluate(run, TAGS)["violations"]
     ]
-    assert not violations, "\n".join(violations)

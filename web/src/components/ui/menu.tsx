@@ -3,7 +3,11 @@ import { Check } from "lucide-react";
 import { DropdownMenu as Radix } from "radix-ui";
 import type { ComponentProps } from "react";
 
-export const Menu = Radix.Root;
+/** Not modal, and in its place in the page: the rest stays readable, and the menu belongs to its landmark. */
+export function Menu(props: ComponentProps<typeof Radix.Root>) {
+  return <Radix.Root modal={false} {...props} />;
+}
+
 export const MenuTrigger = Radix.Trigger;
 export const MenuRadioGroup = Radix.RadioGroup;
 
@@ -12,17 +16,15 @@ const item =
 
 export function MenuContent({ className, ...rest }: ComponentProps<typeof Radix.Content>) {
   return (
-    <Radix.Portal>
-      <Radix.Content
-        sideOffset={6}
-        collisionPadding={8}
-        className={cn(
-          "z-50 min-w-48 animate-fade rounded-xl border border-line bg-surface p-1.5 shadow-float",
-          className,
-        )}
-        {...rest}
-      />
-    </Radix.Portal>
+    <Radix.Content
+      sideOffset={6}
+      collisionPadding={8}
+      className={cn(
+        "z-50 min-w-48 animate-fade rounded-xl border border-line bg-surface p-1.5 shadow-float",
+        className,
+      )}
+      {...rest}
+    />
   );
 }
 

@@ -18,7 +18,7 @@ const COMPONENTS: Components = {
   img: ({ alt }) => <span>{alt}</span>,
   table: ({ children }) => (
     <div
-      role="region"
+      role="group"
       aria-label="Table"
       tabIndex={0}
       className="overflow-x-auto rounded-xl border border-line"

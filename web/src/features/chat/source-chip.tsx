@@ -3,7 +3,7 @@ import type { Citation } from "@/lib/api/types";
 import { kind, percent, readable } from "@/lib/format";
 import { FileText, ShieldQuestion } from "lucide-react";
 import { HoverCard, Popover } from "radix-ui";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 const card =
   "animate-fade z-40 w-[min(22rem,calc(100vw-2rem))] rounded-xl border border-line bg-surface p-4 text-left text-sm leading-normal font-normal whitespace-normal shadow-float";
@@ -20,14 +20,28 @@ export function SourceChip({
   onOpen: (citation: Citation) => void;
 }) {
   const [open, setOpen] = useState(false);
+  // Once pressed, the card has said its part: it stays shut until the pointer comes back.
+  const pressed = useRef(false);
   return (
-    <HoverCard.Root open={open} onOpenChange={setOpen} openDelay={180} closeDelay={120}>
+    <HoverCard.Root
+      open={open}
+      onOpenChange={(next) => setOpen(next && !pressed.current)}
+      openDelay={180}
+      closeDelay={120}
+    >
       <HoverCard.Trigger asChild>
         <button
           type="button"
           data-citation={citation.number}
           aria-label={`Source ${citation.number}: ${citation.title}${citation.page ? `, page ${citation.page}` : ""}. Open it.`}
+          onPointerLeave={() => {
+            pressed.current = false;
+          }}
+          onBlur={() => {
+            pressed.current = false;
+          }}
           onClick={() => {
+            pressed.current = true;
             setOpen(false);
             onOpen(citation);
           }}
@@ -37,7 +51,13 @@ export function SourceChip({
         </button>
       </HoverCard.Trigger>
       <HoverCard.Portal>
-        <HoverCard.Content sideOffset={6} collisionPadding={12} className={card}>
+        <HoverCard.Content
+          role="region"
+          aria-label={`Source ${citation.number}`}
+          sideOffset={6}
+          collisionPadding={12}
+          className={card}
+        >
           <p className="flex items-start gap-2 font-semibold">
             <FileText aria-hidden className="mt-0.5 size-4 shrink-0 text-quiet" />
             {citation.title}

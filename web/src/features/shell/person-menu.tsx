@@ -43,10 +43,7 @@ export function PersonMenu({ onHelp }: { onHelp: () => void }) {
   if (!me) return null;
   return (
     <Menu>
-      <MenuTrigger
-        aria-label={`${me.name}: account and settings`}
-        className="flex w-full items-center gap-3 rounded-xl p-2 text-left transition-colors hover:bg-surface/70 data-[state=open]:bg-surface/70"
-      >
+      <MenuTrigger className="flex w-full items-center gap-3 rounded-xl p-2 text-left transition-colors hover:bg-surface/70 data-[state=open]:bg-surface/70">
         <span
           aria-hidden
           style={{ "--hue": hue(me.id) } as React.CSSProperties}
@@ -57,6 +54,7 @@ export function PersonMenu({ onHelp }: { onHelp: () => void }) {
         <span className="min-w-0 flex-1 leading-tight">
           <span className="block truncate text-sm font-medium">{me.name}</span>
           <span className="block truncate text-xs text-quiet">{me.department.name}</span>
+          <span className="sr-only">: account and settings</span>
         </span>
         <ChevronsUpDown aria-hidden className="size-4 shrink-0 text-quiet" />
       </MenuTrigger>

@@ -64,14 +64,14 @@ export function Shell() {
         Skip to the content
       </a>
       {roomy ? (
-        <div className="flex w-72 shrink-0 flex-col border-r border-line bg-rail">{inner}</div>
+        <header className="flex w-72 shrink-0 flex-col border-r border-line bg-rail">{inner}</header>
       ) : (
         <>
-          <div className="fixed top-2 left-2.5 z-20">
+          <header className="fixed top-2 left-2.5 z-20">
             <Button look="outline" size="icon" aria-label="Open the menu" onClick={() => setRail(path)}>
               <Bars />
             </Button>
-          </div>
+          </header>
           {/* Going somewhere closes it: it is open only for the page on which it was opened. */}
           <Dialog open={rail === path} onOpenChange={(open) => setRail(open ? path : null)}>
             <SheetContent title="Menu" side="left" className="bg-rail">
@@ -157,7 +157,7 @@ function Rail({ onFind, onHelp }: { onFind: () => void; onHelp: () => void }) {
 /** Where there is nothing at an address. */
 export function NotFound() {
   return (
-    <div className="grid min-h-full place-items-center p-8">
+    <main id="main" className="grid min-h-full place-items-center p-8">
       <div className="max-w-sm text-center">
         <Mark className="mx-auto size-12 opacity-60" />
         <h1 className="mt-5 text-2xl font-semibold">There is nothing here</h1>
@@ -166,6 +166,6 @@ export function NotFound() {
           <Link to="/">To the start</Link>
         </Button>
       </div>
-    </div>
+    </main>
   );
 }

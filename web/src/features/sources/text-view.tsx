@@ -105,7 +105,7 @@ function TableView({
   return (
     <div
       tabIndex={0}
-      role="region"
+      role="group"
       aria-label="Table"
       className="overflow-x-auto rounded-xl border border-line"
     >

@@ -124,7 +124,7 @@ function Breakdown({ report, by, onBy }: { report: UsageReport; by: By; onBy: (b
       </div>
       <Card className="mt-3 overflow-hidden">
         {rows.length ? (
-          <div tabIndex={0} role="region" aria-labelledby="breakdown" className="overflow-x-auto">
+          <div tabIndex={0} role="group" aria-label="Figures" className="overflow-x-auto">
             <table className="w-full min-w-[34rem] text-sm tabular">
               <thead className="bg-sunken/60 text-xs text-quiet">
                 <tr>
