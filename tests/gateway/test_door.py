@@ -190,6 +190,7 @@ async def test_a_key_may_come_as_other_clients_send_it():
         (b'{"messages": [{"role": "user", "content": "x"}]}', "model"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', "max_tokens"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "n": "many"}', "n"),
+        (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": "no"}', "stream"),
         (b'{"model": "echo", "messages": ' + b"[" * 900 + b"]" * 900 + b"}", None),
     ],
 )

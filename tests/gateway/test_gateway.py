@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from strata.gateway.build import build
 from strata.gateway.gateway import Caller
 from strata.gateway.guardrail import Submission
 from strata.gateway.options import Deployment, Options
-from strata.types import ChatRequest, EmbedRequest, Message, Money, Price, Principal, Subject, Usage
+from strata.types import ChatRequest, EmbedRequest, Message, Money, Price, Principal, Subject, Usage, now
 
 from .conftest import (
     FINANCE,
@@ -453,3 +454,84 @@ async def test_calls_of_a_process_that_was_killed_are_paid_at_their_estimate_by_
     finally:
         await gateway.close()
         await records.close()
+
+
+REPLICA = """
+import asyncio, sys
+from importlib.resources import files
+from pathlib import Path
+from strata.access import Access
+from strata.adapters.records.sqlite import make
+from strata.errors import BudgetExhausted
+from strata.gateway.build import build
+from strata.gateway.options import Deployment, Options
+from strata.types import Budget, ChatRequest, Message, Money, Price, Principal
+
+async def main():
+    records = await make("gateway.db", home=Path(sys.argv[1]))
+    access = Access.of((files("strata") / "policies" / "strata.cedar").read_text())
+    script = {"reply": "a b c", "delay": 0.001}
+    model = Deployment("echo", "chat", "echo", price=Price(input=1_000_000, output=2_000_000), options={"script": script})
+    options = Options(models=(model,), budgets=(Budget("all", "all", "tenant", Money(int(sys.argv[2]))),))
+    gateway = await build(options, tenant="cryodyne", records=records, access=access)
+    ines = Principal("cryodyne", "ines", department="research", roles=frozenset({"member"}))
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+
+    async def client():
+        for _ in range(60):
+            try:
+                await gateway.complete(ines, ChatRequest("echo", (Message("user", "hi"),), 4))
+            except BudgetExhausted:
+                return
+
+    await asyncio.gather(*(client() for _ in range(4)))
+    await gateway.close()
+    await records.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_three_processes_with_one_budget_never_spend_more_even_if_one_is_killed(tmp_path: Path):
+    limit = 1000
+    pipe = asyncio.subprocess.PIPE
+    fleet = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", REPLICA, str(tmp_path), str(limit), stdin=pipe, stdout=pipe
+        )
+        for _ in range(3)
+    ]
+    for process in fleet:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    for process in fleet:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        await process.stdin.drain()
+    await asyncio.sleep(0.1)
+    fleet[0].kill()
+    assert [await process.wait() for process in fleet][1:] == [0, 0]
+
+    records = await sqlite_records("gateway.db", home=tmp_path)
+    options = Options(models=(echo(reply="a b c"),), budgets=(budget(limit),))
+    gateway = await build(options, tenant=TENANT, records=records, access=access())
+    try:
+        (status,) = await gateway.till.spend.status()
+        rows = [row for month in await months(records) for row in month]
+        assert status.spent == sum(row.value["cost"] for row in rows) <= limit
+        assert status.reserved == 0
+        assert await records.query(f"{TENANT}/reservations") == []
+        with pytest.raises(BudgetExhausted):
+            for _ in range(limit):
+                await gateway.complete(INES, ask("hi", max_tokens=4))
+    finally:
+        await gateway.close()
+        await records.close()
+
+
+async def months(records: Any) -> list[list[Any]]:
+    """The rows of this month and, should the test have run over its end, of the one before."""
+    today = now()
+    before = today.replace(day=1) - timedelta(days=1)
+    return [await records.query(f"{TENANT}/calls/{at:%Y-%m}") for at in (today, before)]

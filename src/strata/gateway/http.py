@@ -135,6 +135,7 @@ class Door:
         caller = await self._caller(headers)
         raw = await _read(headers, receive, self.gateway.options.max_body)
         body = _parsed(raw)
+        stream = operation == "chat" and _streams(body)
         given = _request_id(headers, caller, raw)
         request, fresh = given or new_id("req"), not given
         main, left = asyncio.current_task(), False
@@ -155,7 +156,7 @@ class Door:
         # A call that is over sooner needs nobody to watch whether its client hangs up.
         alarm = asyncio.get_running_loop().call_later(PATIENCE, look)
         try:
-            if operation == "chat" and body.get("stream"):
+            if stream:
                 await self._stream(caller, body, request, len(raw), send, fresh=fresh)
             else:
                 work = self.gateway.chat if operation == "chat" else self.gateway.embeddings
@@ -237,6 +238,13 @@ def _parsed(raw: bytes) -> Json:
     if not isinstance(body, dict):
         raise Invalid("the body must be a JSON object")
     return body
+
+
+def _streams(body: Json) -> bool:
+    stream = body.get("stream") or False
+    if not isinstance(stream, bool):
+        raise Invalid("'stream' must be true or false", param="stream")
+    return stream
 
 
 def _request_id(headers: Headers, caller: Caller, raw: bytes) -> str:

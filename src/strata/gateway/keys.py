@@ -62,7 +62,6 @@ class Seen:
     key: ApiKey | None
     principal: Principal | None = None
     payer: Subject | None = None
-    expires: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class Keys:
             raise Unauthenticated("this API key is not known here; check that it is whole, or ask for a new one")
         if seen.key.revoked_at is not None:
             raise Unauthenticated(f"the API key {seen.key.name!r} has been revoked; ask for a new one")
-        if seen.expires <= self.today().timestamp():
+        if seen.key.expires_at is not None and seen.key.expires_at <= self.today():
             raise Unauthenticated(f"the API key {seen.key.name!r} has expired; ask for a new one")
         return seen.principal, seen.payer
 
@@ -159,7 +158,6 @@ class Keys:
         seen = Seen(until, key)
         if key is not None:
             seen.principal, seen.payer = key.principal, key.payer
-            seen.expires = key.expires_at.timestamp() if key.expires_at else float("inf")
         if len(self._seen) >= MAX_CACHED:
             self._seen.clear()
         self._seen[hash_] = seen

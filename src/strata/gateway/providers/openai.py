@@ -166,7 +166,7 @@ class OpenAI:
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=30),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15, ttl_dns_cache=30),
                 headers=self.headers,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -194,7 +194,7 @@ class OpenAI:
 
     async def _read(self, answer: aiohttp.ClientResponse, limit: int) -> bytes:
         length = answer.content_length
-        if length is not None and length <= limit:
+        if length is not None and length <= limit and "content-encoding" not in answer.headers:
             return await answer.read()
         parts, size = [], 0
         while data := await answer.content.readany():
