@@ -19,7 +19,7 @@ import msgspec
 import uvicorn
 
 from strata import __version__
-from strata.errors import Misconfigured, NotFound
+from strata.errors import Misconfigured, NotFound, StrataError
 from strata.remote import serve as serve_remote
 from strata.running import claim
 from strata.settings import Role, Settings
@@ -170,17 +170,29 @@ async def run(
                     lifespan="off",
                     log_config=None,
                     access_log=False,
+                    proxy_headers=False,
                     server_header=False,
                     timeout_keep_alive=65,
                     timeout_graceful_shutdown=10,
                 )
-                server = _Server(config, lambda: ready(platform, url))
+
+                async def begun() -> None:
+                    await asyncio.gather(_warm(platform), ready(platform, url))
+
+                server = _Server(config, begun)
                 _stop_on_signal(server)
                 await server.serve(sockets=[listener])
                 if server.failure is not None:
                     raise server.failure
     finally:
         held.release()
+
+
+async def _warm(platform: Platform) -> None:
+    """Load the embedded models while the first requests are already answered; a failure shows in the first call."""
+    if "gateway" in platform.roles:
+        with contextlib.suppress(StrataError):
+            await platform.layers["gateway"].warm()
 
 
 def _listen(host: str, port: int) -> socket.socket:
