@@ -15,9 +15,9 @@ from strata.app.statements import Statement
 from strata.app.words import Term, keys, matches, measures, negated, numbers, terms
 from strata.types import Citation, Passage
 
-WORDS_ALONE, WORDS, MEANING, NEAR = 0.85, 0.6, 0.55, 0.3
+WORDS_ALONE, WORDS, MEANING, NEAR, GAIN = 0.85, 0.6, 0.55, 0.3, 0.15
 """A sentence is carried when the share of its words that are met is at least WORDS_ALONE and the cosine at least NEAR,
-or when it is at least WORDS and the cosine at least MEANING."""
+or when it is at least WORDS and the cosine at least MEANING. Two statements are taken for one when they meet GAIN more."""
 
 _MARKER = re.compile(r"\s*[\[(](?:(?:passage|source|quelle)\s*)?\d+(?:\s*,\s*\d+)*[\])]", re.IGNORECASE)
 _WEIGHT = {"light": 0.5}
@@ -47,15 +47,22 @@ def carriers(claim: Claim, statements: Sequence[Statement], cosines: Sequence[fl
         ((_met(claim, [statement]), cosine, statement) for statement, cosine in zip(statements, cosines, strict=True)),
         key=lambda one: -(one[0] + one[1]),
     )
+    alone: list[tuple[Statement, float]] = []
+    reached = 0.0
     for met, cosine, statement in ranked[:8]:
         if _enough(met, cosine) and _exact(claim, [statement]):
-            return [(statement, _score(met, cosine))]
+            alone, reached = [(statement, _score(met, cosine))], met
+            break
+    if reached >= WORDS_ALONE:
+        return alone
     for place, (_, first_cosine, first) in enumerate(ranked[:4]):
         for _, second_cosine, second in ranked[place + 1 : 5]:
             met, cosine = _met(claim, [first, second]), max(first_cosine, second_cosine)
-            if min(first_cosine, second_cosine) >= NEAR and _enough(met, cosine) and _exact(claim, [first, second]):
+            if min(first_cosine, second_cosine) < NEAR or met < reached + GAIN:
+                continue
+            if _enough(met, cosine) and _exact(claim, [first, second]):
                 return [(first, _score(met, cosine)), (second, _score(met, cosine))]
-    return []
+    return alone
 
 
 def without_markers(text: str) -> str:

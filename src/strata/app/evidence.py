@@ -20,20 +20,24 @@ from strata.types import Passage
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`strength` is what the best statement must reach for an answer, `coverage` how much of the question's own words
-    must be met around it, `cosine` how near it must be in meaning; each in 0..1. A statement joins the best one in an
-    answer when it reaches the share `companion` of its score. `near_copy` is the overlap from which two say the same.
+    """`strength` is what the best statement must reach for an answer when everything found mentions all telling words of
+    the question; each word that nothing mentions asks for `absence` more, up to two. `coverage` is how much of the
+    question's own words must be met around it, `cosine` how near it must be in meaning; each in 0..1. A statement joins
+    the best one in an answer when it reaches the share `companion` of its score, its neighbour in the text the share
+    `neighbour`. `near_copy` is the overlap from which two say the same.
     """
 
-    strength: float = 0.52
-    coverage: float = 0.4
+    strength: float = 0.45
+    absence: float = 0.06
+    coverage: float = 0.3
     cosine: float = 0.3
     companion: float = 0.84
+    neighbour: float = 0.75
     near_copy: float = 0.8
 
 
 THRESHOLDS = Thresholds()
-CANDIDATES = 48
+CANDIDATES = 32
 """At most this many statements are embedded for one question."""
 
 _WEIGHTS = {"word": 1.0, "light": 0.35, "name": 1.6, "code": 2.0, "number": 1.2}
@@ -44,6 +48,10 @@ _COUNTS = re.compile(
     r"|percentage|proportion|share|rate|limit|amount|number|temperature|time|deadline|maximum|minimum|interval|budget)"
     r"|when|by when|deadline|maximum|minimum|half-life|shelf life|percent(?:age)?|wie (?:viele?|lange?|oft|hoch|alt|weit"
     r"|groß|schnell|spät)|wann|frist|höchstens|mindestens|prozent|anteil)\b",
+    re.IGNORECASE,
+)
+_OUTDATED = re.compile(
+    r"\b(?:superseded|obsolete|withdrawn|outdated|no longer valid|archived|draft|ersetzt|ungültig|veraltet|entwurf)\b",
     re.IGNORECASE,
 )
 _WHO = re.compile(r"\b(?:who|whom|whose|wer|wem|wen|wessen)\b", re.IGNORECASE)
@@ -208,7 +216,7 @@ def judge(asked: Question, ground: Ground, evidence: Sequence[Evidence], limits:
         return Verdict(False, "too few of the question's words are met", strength, absent)
     if best.cosine < limits.cosine:
         return Verdict(False, "nothing found is near the question in meaning", strength, absent)
-    if strength < limits.strength:
+    if strength < limits.strength + limits.absence * min(len(absent), 2):
         return Verdict(False, "the evidence is weak", strength, absent)
     return Verdict(True, "", strength, absent)
 
@@ -230,7 +238,7 @@ def _weight(term: Term, own: Sequence[frozenset[str]], above: Sequence[frozenset
     """A term's weight: rarer among what was found is heavier (as in BM25), and names and codes are heavier than words."""
     count = sum(1 for mine, over in zip(own, above, strict=True) if term.key in mine or term.key in over)
     rarity = math.log(1 + (len(own) + 0.5) / (count + 0.5)) / math.log(1 + (len(own) + 0.5) / 0.5)
-    return _WEIGHTS[term.kind] * (0.4 + 0.6 * rarity)
+    return _WEIGHTS[term.kind] * (0.6 + 0.4 * rarity)
 
 
 def _fit(asked: Question, statement: Statement) -> float:
@@ -240,6 +248,8 @@ def _fit(asked: Question, statement: Statement) -> float:
         fit += 0.04 if _FIGURE.search(statement.text) else -0.06
     if "somebody" in asked.wants:
         fit += 0.03 if _SOMEBODY.search(statement.text) else -0.03
+    if _OUTDATED.search(statement.context) and not _OUTDATED.search(asked.text):
+        fit -= 0.12
     if len(statement.text) < 25 or statement.text.endswith("?"):
         fit -= 0.06
     return fit

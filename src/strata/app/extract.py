@@ -17,13 +17,22 @@ def chosen(
     """The best statement, and those that come close to it and say something else; `evidence` is best first."""
     picked: list[Evidence] = []
     for one in evidence:
-        if len(picked) == most or (picked and one.score < limits.companion * picked[0].score):
+        if len(picked) == most:
             break
+        if picked and one.score < _needed(one, picked[0], limits):
+            continue
         if not any(_same(one, other, language, limits) for other in picked):
             picked.append(one)
     picked = _whole_lists(picked, evidence)
     first = {statement.document: rank for rank, statement in reversed(list(enumerate(e.statement for e in picked)))}
     return sorted(picked, key=lambda one: (first[one.statement.document], one.statement.start))
+
+
+def _needed(one: Evidence, best: Evidence, limits: Thresholds) -> float:
+    """The score that a statement needs beside the best one: less for the very next sentence, which often completes it."""
+    mine, its = one.statement, best.statement
+    near = mine.document == its.document and mine.kind == its.kind == "sentence" and 0 <= mine.start - its.end <= 2
+    return (limits.neighbour if near else limits.companion) * best.score
 
 
 def _whole_lists(picked: list[Evidence], evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -255,7 +255,9 @@ def _light(language: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def _akin(one: str, other: str) -> bool:
-    """Two stems that share their beginning: at least five letters, and most of the shorter one."""
+    """Two stems that share their beginning (five letters, and most of the shorter one), or of which one denies the other."""
+    if one == f"un{other}" or other == f"un{one}":
+        return True
     shorter = min(len(one), len(other))
     if shorter < 5 or one[:4] != other[:4]:
         return False
