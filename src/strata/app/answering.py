@@ -70,9 +70,6 @@ class Answering:
         if places:
             texts = [_placed(ground.statements[place]) for place in places]
             cosines = await self._cosines(principal, assistant, asked.text, texts, draft)
-            if asked.inherited:  # a follow-up's own words count as much as those it leans on
-                own = await self._cosines(principal, assistant, asked.question, texts, draft)
-                cosines = [(one + other) / 2 for one, other in zip(cosines, own, strict=True)]
         weighed = evidence.weigh(question, ground, passages, places, cosines)
         return Found(asked, passages, tuple(weighed), evidence.judge(question, ground, weighed))
 

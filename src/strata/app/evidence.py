@@ -42,7 +42,7 @@ CANDIDATES = 32
 
 _WEIGHTS = {"word": 1.0, "light": 0.35, "name": 1.6, "code": 2.0, "number": 1.2}
 _OWN, _ABOVE, _BESIDE = 1.0, 0.8, 0.5
-_INHERITED = 0.5
+_INHERITED, _OWN_LIGHT = 0.4, 2.0
 _COUNTS = re.compile(
     r"\b(?:how (?:many|much|long|often|old|far|soon|quickly|late|large|high|low|big|frequently|early)|what (?:dose|age"
     r"|percentage|proportion|share|rate|limit|amount|number|temperature|time|deadline|maximum|minimum|interval|budget)"
@@ -106,7 +106,7 @@ def question(
     inherited: frozenset[str] = frozenset(),
 ) -> Question:
     """The question's terms, each once, without the `neutral` keys (the organisation's and the assistant's own names).
-    `inherited` are keys that a follow-up has from an earlier question: they weigh half.
+    `inherited` are keys that a follow-up has from an earlier question: they weigh less.
     """
     unique: dict[str, Term] = {}
     for term in terms(text, language):
@@ -139,10 +139,7 @@ class Ground:
                     near |= own[other]
             beside.append(frozenset(near))
         implied = tuple(_implied(asked, statement, language) for statement in statements)
-        weights = {
-            term.key: _weight(term, own, above) * (_INHERITED if term.key in asked.inherited else 1.0)
-            for term in asked.terms
-        }
+        weights = {term.key: _weight(term, own, above) * _share(term, asked) for term in asked.terms}
         return cls(tuple(statements), tuple(own), tuple(above), tuple(beside), implied, weights)
 
     def coverage(self, place: int) -> float:
@@ -239,6 +236,15 @@ def _weight(term: Term, own: Sequence[frozenset[str]], above: Sequence[frozenset
     count = sum(1 for mine, over in zip(own, above, strict=True) if term.key in mine or term.key in over)
     rarity = math.log(1 + (len(own) + 0.5) / (count + 0.5)) / math.log(1 + (len(own) + 0.5) / 0.5)
     return _WEIGHTS[term.kind] * (0.6 + 0.4 * rarity)
+
+
+def _share(term: Term, asked: Question) -> float:
+    """In a follow-up its own words count most, also the light ones, for they are what is asked anew."""
+    if not asked.inherited:
+        return 1.0
+    if term.key in asked.inherited:
+        return _INHERITED
+    return _OWN_LIGHT if term.kind == "light" else 1.0
 
 
 def _fit(asked: Question, statement: Statement) -> float:

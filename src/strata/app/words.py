@@ -102,7 +102,7 @@ def terms(text: str, language: str = "en") -> list[Term]:
             found.append(Term(number(written, language), "number", written))
         elif low in known.numbers:
             found.append(Term(known.numbers[low], "number", written))
-        elif low in known.calendar:
+        elif low in known.calendar and written[0].isupper():
             found.append(Term(stem(low, language), "word", written))
         elif low not in known.stop and len(low) > 1:
             found.append(Term(stem(low, language), _kind(written, low, language, opening=opening), written))
