@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import sys
@@ -52,11 +53,32 @@ class Meter:
 
 
 @dataclass
+class Memory:
+    """Peak resident memory: this process's own, and the most that the parsers' processes held together."""
+
+    workers: int = 0
+
+    async def watch(self, library: DocumentLibrary) -> None:
+        while True:
+            held = 0
+            for process in library.indexer.parsers.workers():
+                with contextlib.suppress(OSError):
+                    status = Path(f"/proc/{process}/status").read_text()
+                    held += int(status.partition("VmHWM:")[2].split()[0])
+            self.workers = max(self.workers, held)
+            await asyncio.sleep(0.2)
+
+    @property
+    def peak_mb(self) -> float:
+        return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + self.workers) / 1024, 1)
+
+
+@dataclass
 class Stack:
     library: DocumentLibrary
     bus: Bus
     meter: Meter
-    options: Options
+    memory: Memory
 
 
 @contextlib.asynccontextmanager
@@ -100,7 +122,10 @@ async def stack(options: Options | None = None, *, vectors: str = "lancedb:vecto
         bus.subscribe("index", HEARS, library.on_documents_received)
         closing.push_async_callback(bus.close)
         await bus.start()
-        yield Stack(library, bus, meter, options)
+        memory = Memory()
+        watching = asyncio.create_task(memory.watch(library))
+        closing.callback(watching.cancel)
+        yield Stack(library, bus, meter, memory)
 
 
 def say(text: str) -> None:
@@ -119,10 +144,3 @@ def progress(what: str):
             print(f"\r{what}: {done} of {total} ", end="", file=sys.stderr, flush=True)
 
     return show
-
-
-def peak_rss_mb(workers: int = 0) -> float:
-    """Peak resident memory of this process, and of so many ended children at the size of the largest."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return round((own + workers * child) / 1024, 1)

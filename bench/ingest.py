@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from _stack import CORPUS, INGESTER, READER, peak_rss_mb, progress, say, stack
+from _stack import CORPUS, INGESTER, READER, progress, say, stack
 from strata.data.connector import Found, Refusal
 from strata.data.connectors.folder import Folder
 from strata.data.ingest import ingest
@@ -49,7 +49,6 @@ async def measure(paths: Sequence[Path]) -> dict[str, object]:
         await ingest(parts.library, INGESTER, Places(paths), progress=progress("seen again"))
         unchanged = time.perf_counter() - again
         busy = parts.meter.seconds
-        workers = parts.options.workers
     say("")
     for source, reason in summary.quarantined:
         say(f"quarantined {source}: {reason}")
@@ -65,7 +64,7 @@ async def measure(paths: Sequence[Path]) -> dict[str, object]:
         "embedder_share": round(busy / seconds, 3),
         "unchanged_s": round(unchanged, 2),
         "quarantined": len(summary.quarantined),
-        "peak_rss_mb": peak_rss_mb(workers),
+        "peak_rss_mb": parts.memory.peak_mb,
     }
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from _stack import CORPUS, INGESTER, READER, Stack, peak_rss_mb, progress, say, stack
+from _stack import CORPUS, INGESTER, READER, Stack, progress, say, stack
 from strata.data.connector import Found
 from strata.data.ingest import ingest
 from strata.data.options import Options
@@ -111,7 +111,7 @@ async def measure(place: Path, most: int, vectors: str) -> dict[str, object]:
         "documents_per_s": round(taken / seconds, 1),
         "embedder_share": round(busy / seconds, 3),
         "quarantined": len(summary.quarantined),
-        "peak_rss_mb": peak_rss_mb(options.workers),
+        "peak_rss_mb": parts.memory.peak_mb,
     }
 
 
