@@ -128,6 +128,10 @@ def test_axe_finds_no_violation(visit, scripted, state, width):
 def found(page) -> list[str]:
     run = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})"
     return [
-        f"{one['id']}: {one['help']}\n    " + "\n    ".join(node["html"][:200] for node in one["nodes"][:4])
+        f"{one['id']}: {one['help']}\n    "
+        + "\n    ".join(
+            node["html"][:200] + " " + node["any"][0]["message"] if node["any"] else node["html"][:200]
+            for node in one["nodes"][:4]
+        )
         for one in page.evaluate(run, TAGS)["violations"]
     ]

@@ -30,7 +30,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Forget the cookie */
+        /** End this browser's session */
         post: operations["sign_out"];
         delete?: never;
         options?: never;
@@ -45,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is signed in */
+        /** Who is signed in, and what they may do */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The assistants that this person may use */
+        /** The assistants that this person may ask */
         get: operations["list_assistants"];
         put?: never;
         post?: never;
@@ -79,10 +79,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This person's chats, newest first */
+        /** One's own sessions, newest first */
         get: operations["list_sessions"];
         put?: never;
-        /** Begin a chat */
+        /** Open a session with an assistant */
         post: operations["create_session"];
         delete?: never;
         options?: never;
@@ -97,15 +97,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A chat with its messages */
+        /** A session with its messages */
         get: operations["get_session"];
         put?: never;
         post?: never;
-        /** Delete a chat */
+        /** Remove a session with all of its messages */
         delete: operations["delete_session"];
         options?: never;
         head?: never;
-        /** Rename a chat */
+        /** Give a session another title */
         patch: operations["rename_session"];
         trace?: never;
     };
@@ -134,7 +134,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Say what an answer was worth */
+        /** Say what one thinks of an answer */
         put: operations["give_feedback"];
         post?: never;
         /** Take feedback back */
@@ -151,7 +151,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The collections that this person may see */
+        /** The collections that this person may read or add to */
         get: operations["list_corpora"];
         put?: never;
         post?: never;
@@ -171,7 +171,7 @@ export interface paths {
         /** The documents that this person may read */
         get: operations["list_documents"];
         put?: never;
-        /** Add a document */
+        /** Add a document; it is read in the background */
         post: operations["upload_document"];
         delete?: never;
         options?: never;
@@ -186,11 +186,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document */
+        /** A document's particulars */
         get: operations["get_document"];
         put?: never;
         post?: never;
-        /** Delete a document */
+        /** Remove a document and all that was made of it */
         delete: operations["delete_document"];
         options?: never;
         head?: never;
@@ -204,7 +204,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document's text with its pages and blocks */
+        /** A document as text, with its pages and blocks */
         get: operations["get_document_text"];
         put?: never;
         post?: never;
@@ -221,7 +221,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document's bytes */
+        /** A document as it was sent */
         get: operations["get_document_original"];
         put?: never;
         post?: never;
@@ -240,7 +240,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Read a quarantined document again */
+        /** Read a document once more */
         post: operations["retry_document"];
         delete?: never;
         options?: never;
@@ -269,222 +269,427 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Problem: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            budget?: string;
-            /** Format: date-time */
-            resets_at?: string;
-        } & {
-            [key: string]: unknown;
+        /** Assistant */
+        Assistant: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            department: components["schemas"]["Named"];
+            /** Description */
+            description: string;
+            /** Language */
+            language: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "generative" | "extractive";
+            /** Model */
+            model: string | null;
+            /** Corpora */
+            corpora: string[];
+            /** Suggestions */
+            suggestions: string[];
+            /** Notice */
+            notice: string;
         };
-        Money: {
-            micros: number;
+        /** Block */
+        Block: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "heading" | "paragraph" | "table" | "list" | "code";
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Page */
+            page: number | null;
+            /** Level */
+            level: number;
+        };
+        /** Body_upload_document */
+        Body_upload_document: {
+            /** File */
+            file: string;
+            /** Corpus */
+            corpus: string;
+            /** Readers */
+            readers?: string[] | null;
+            /** Classification */
+            classification?: ("public" | "internal" | "confidential" | "restricted") | null;
+        };
+        /** Budget */
+        Budget: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Department */
+            department: string;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "month" | "day";
+            /** Limit Micros */
+            limit_micros: number;
+            /** Spent Micros */
+            spent_micros: number;
+            /** Reserved Micros */
+            reserved_micros: number;
+            /** Currency */
             currency: string;
+            /** Alarm Percent */
+            alarm_percent: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "alarm" | "exhausted";
+            /**
+             * Resets At
+             * Format: date-time
+             */
+            resets_at: string;
         };
-        Named: {
+        /** Citation */
+        Citation: {
+            /** Number */
+            number: number;
+            /** Document */
+            document: string;
+            /** Title */
+            title: string;
+            /** Media */
+            media: string;
+            /** Page */
+            page: number | null;
+            /** Headings */
+            headings: string[];
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Quote */
+            quote: string;
+            /** Score */
+            score: number;
+        };
+        /** Corpus */
+        Corpus: {
+            /** Id */
             id: string;
+            /** Name */
             name: string;
+            /** Department */
+            department: string;
+            /** May Upload */
+            may_upload: boolean;
         };
-        Permissions: {
-            upload: boolean;
-            usage: boolean;
-            audit: boolean;
+        /** Document */
+        Document: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Source */
+            source: string;
+            /** Corpus */
+            corpus: string;
+            /** Media */
+            media: string;
+            /** Size */
+            size: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "received" | "indexed" | "quarantined";
+            /** Reason */
+            reason: string;
+            /**
+             * Classification
+             * @enum {string}
+             */
+            classification: "public" | "internal" | "confidential" | "restricted";
+            /** Readers */
+            readers: string[];
+            /** Pages */
+            pages: number | null;
+            /** Chunks */
+            chunks: number;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Indexed At */
+            indexed_at: string | null;
         };
+        /** DocumentText */
+        DocumentText: {
+            /** Text */
+            text: string;
+            /** Pages */
+            pages: components["schemas"]["Page"][];
+            /** Blocks */
+            blocks: components["schemas"]["Block"][];
+        };
+        /** Feedback */
+        Feedback: {
+            /**
+             * Emoji
+             * @enum {string}
+             */
+            emoji: "👍" | "👎" | "🎉" | "😕" | "⚠️";
+            /** Reasons */
+            reasons: ("wrong" | "incomplete" | "outdated" | "wrong-source" | "unclear" | "unsafe" | "helpful" | "well-cited")[];
+            /** Comment */
+            comment: string;
+        };
+        /** Me */
         Me: {
+            /** Id */
             id: string;
+            /** Name */
             name: string;
+            /** Email */
             email: string;
+            /** Title */
             title: string;
             department: components["schemas"]["Named"];
             tenant: components["schemas"]["Named"];
+            /** Groups */
             groups: string[];
+            /** Roles */
             roles: string[];
             may: components["schemas"]["Permissions"];
         };
-        SignIn: {
-            token: string;
-        };
-        Assistant: {
-            id: string;
-            name: string;
-            department: components["schemas"]["Named"];
-            description: string;
-            language: string;
-            /** @enum {string} */
-            mode: "generative" | "extractive";
-            model: string | null;
-            corpora: string[];
-            suggestions: string[];
-            notice: string;
-        };
-        Session: {
-            id: string;
-            title: string;
-            assistant: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-        };
-        NewSession: {
-            assistant: string;
-        };
-        SessionTitle: {
-            title: string;
-        };
-        SessionDetail: {
-            id: string;
-            title: string;
-            assistant: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            messages: components["schemas"]["Message"][];
-        };
-        Sentence: {
-            text: string;
-            /** @enum {string} */
-            support: "supported" | "unsupported" | "none";
-            citations: number[];
-        };
-        Citation: {
-            number: number;
-            document: string;
-            title: string;
-            media: string;
-            page: number | null;
-            headings: string[];
-            start: number;
-            end: number;
-            quote: string;
-            score: number;
-        };
-        MessageUsage: {
-            model: string | null;
-            prompt_tokens: number;
-            completion_tokens: number;
-            cost: components["schemas"]["Money"];
-            seconds: number;
-        };
-        Feedback: {
-            /** @enum {string} */
-            emoji: "👍" | "👎" | "🎉" | "😕" | "⚠️";
-            reasons: ("wrong" | "incomplete" | "outdated" | "wrong-source" | "unclear" | "unsafe" | "helpful" | "well-cited")[];
-            comment: string;
-        };
+        /** Message */
         Message: {
+            /** Id */
             id: string;
-            /** @enum {string} */
+            /**
+             * Role
+             * @enum {string}
+             */
             role: "reader" | "assistant";
-            /** Format: date-time */
+            /**
+             * Created At
+             * Format: date-time
+             */
             created_at: string;
+            /** Text */
             text: string;
+            /** Sentences */
             sentences: components["schemas"]["Sentence"][];
+            /** Citations */
             citations: components["schemas"]["Citation"][];
+            /** Outcome */
             outcome: ("answered" | "abstained" | "stopped" | "failed") | null;
+            /** Mode */
             mode: ("generative" | "extractive") | null;
             usage: components["schemas"]["MessageUsage"] | null;
             feedback: components["schemas"]["Feedback"] | null;
         };
-        Question: {
-            text: string;
-        };
-        Corpus: {
-            id: string;
-            name: string;
-            department: string;
-            may_upload: boolean;
-        };
-        Document: {
-            id: string;
-            title: string;
-            source: string;
-            corpus: string;
-            media: string;
-            size: number;
-            /** @enum {string} */
-            state: "received" | "indexed" | "quarantined";
-            reason: string;
-            /** @enum {string} */
-            classification: "public" | "internal" | "confidential" | "restricted";
-            readers: string[];
-            pages: number | null;
-            chunks: number;
-            /** Format: date-time */
-            received_at: string;
-            indexed_at: string | null;
-        };
-        Upload: {
-            /** Format: binary */
-            file: string;
-            corpus: string;
-            readers?: string[];
-            classification?: string;
-        };
-        Page: {
-            page: number;
-            start: number;
-            end: number;
-        };
-        Block: {
-            /** @enum {string} */
-            kind: "heading" | "paragraph" | "table" | "list" | "code";
-            start: number;
-            end: number;
-            page: number | null;
-            level: number;
-        };
-        DocumentText: {
-            text: string;
-            pages: components["schemas"]["Page"][];
-            blocks: components["schemas"]["Block"][];
-        };
-        UsageRow: {
-            key: string;
-            name: string;
-            requests: number;
+        /** MessageUsage */
+        MessageUsage: {
+            /** Model */
+            model: string | null;
+            /** Prompt Tokens */
             prompt_tokens: number;
+            /** Completion Tokens */
             completion_tokens: number;
-            cost_micros: number;
+            cost: components["schemas"]["Money"];
+            /** Seconds */
+            seconds: number;
         };
-        UsageDay: {
-            /** Format: date */
-            day: string;
-            requests: number;
-            cost_micros: number;
-        };
-        Budget: {
-            id: string;
-            name: string;
-            department: string;
-            /** @enum {string} */
-            period: "month" | "day";
-            limit_micros: number;
-            spent_micros: number;
-            reserved_micros: number;
+        /** Money */
+        Money: {
+            /** Micros */
+            micros: number;
+            /** Currency */
             currency: string;
-            alarm_percent: number;
-            /** @enum {string} */
-            state: "ok" | "alarm" | "exhausted";
-            /** Format: date-time */
-            resets_at: string;
         };
+        /** Named */
+        Named: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /** NewSession */
+        NewSession: {
+            /** Assistant */
+            assistant: string;
+        };
+        /** Page */
+        Page: {
+            /** Page */
+            page: number;
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+        };
+        /** Permissions */
+        Permissions: {
+            /** Upload */
+            upload: boolean;
+            /** Usage */
+            usage: boolean;
+            /** Audit */
+            audit: boolean;
+        };
+        /** Question */
+        Question: {
+            /** Text */
+            text: string;
+        };
+        /** Sentence */
+        Sentence: {
+            /** Text */
+            text: string;
+            /**
+             * Support
+             * @enum {string}
+             */
+            support: "supported" | "unsupported" | "none";
+            /** Citations */
+            citations: number[];
+        };
+        /** Session */
+        Session: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Assistant */
+            assistant: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** SessionDetail */
+        SessionDetail: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Assistant */
+            assistant: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Messages */
+            messages: components["schemas"]["Message"][];
+        };
+        /** SessionTitle */
+        SessionTitle: {
+            /** Title */
+            title: string;
+        };
+        /** SignIn */
+        SignIn: {
+            /** Token */
+            token: string;
+        };
+        /** UsageDay */
+        UsageDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Requests */
+            requests: number;
+            /** Cost Micros */
+            cost_micros: number;
+        };
+        /** UsageReport */
         UsageReport: {
-            /** @enum {string} */
+            /**
+             * By
+             * @enum {string}
+             */
             by: "department" | "person" | "assistant" | "model";
-            /** Format: date-time */
+            /**
+             * From
+             * Format: date-time
+             */
             from: string;
-            /** Format: date-time */
+            /**
+             * Till
+             * Format: date-time
+             */
             till: string;
+            /** Currency */
             currency: string;
             total: components["schemas"]["UsageRow"];
+            /** Rows */
             rows: components["schemas"]["UsageRow"][];
+            /** Daily */
             daily: components["schemas"]["UsageDay"][];
+            /** Budgets */
             budgets: components["schemas"]["Budget"][];
+        };
+        /** UsageRow */
+        UsageRow: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Requests */
+            requests: number;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Completion Tokens */
+            completion_tokens: number;
+            /** Cost Micros */
+            cost_micros: number;
+        };
+        /**
+         * Problem
+         * @description What went wrong and what to do, as RFC 9457 has it.
+         */
+        Problem: {
+            /** Type */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /**
+             * Budget
+             * @default
+             */
+            budget: string;
+            /**
+             * Resets At
+             * @default null
+             */
+            resets_at: string | null;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: never;
@@ -508,7 +713,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -537,7 +742,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -564,7 +769,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -593,7 +798,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -622,7 +827,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -655,7 +860,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -686,7 +891,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -717,7 +922,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -750,7 +955,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -785,7 +990,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The answer's parts, one JSON object an event */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -820,7 +1025,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -851,7 +1056,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -878,7 +1083,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -909,7 +1114,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -938,11 +1143,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Upload"];
+                "multipart/form-data": components["schemas"]["Body_upload_document"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -973,7 +1178,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1004,7 +1209,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1033,7 +1238,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1064,7 +1269,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The document as it was sent */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1095,7 +1300,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1127,7 +1332,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;

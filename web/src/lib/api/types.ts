@@ -14,7 +14,11 @@ export type Feedback = Schemas["Feedback"];
 export type Me = Schemas["Me"];
 export type Message = Schemas["Message"];
 export type MessageUsage = Schemas["MessageUsage"];
-export type Problem = Schemas["Problem"];
+/** What went wrong; some problems are told by the client itself, so the extra members may be absent. */
+export type Problem = Pick<Schemas["Problem"], "type" | "title" | "status" | "detail"> & {
+  budget?: string;
+  resets_at?: string | null;
+};
 export type Sentence = Schemas["Sentence"];
 export type Session = Schemas["Session"];
 export type SessionDetail = Schemas["SessionDetail"];
