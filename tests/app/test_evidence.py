@@ -223,9 +223,24 @@ def test_a_claim_is_carried_by_the_sentence_that_says_it():
     assert carried("Children take 50 mg once a day.", "Children take 20 mg once a day.") == []
 
 
-def test_two_sentences_may_carry_a_claim_together():
-    text = "The tablets are stored below 25 degrees. The syrup is stored in the refrigerator."
-    assert len(carried("The tablets are stored below 25 degrees and the syrup in the refrigerator.", text)) == 2
+def test_two_sentences_may_carry_a_claim_together_but_never_their_numbers():
+    text = "The tablets are stored in a dry place. The syrup is stored in the refrigerator."
+    assert len(carried("The tablets are stored in a dry place and the syrup in the refrigerator.", text)) == 2
+    text = "The recommended dose is 25 mg twice daily. The recommended dose for adults is 50 mg twice daily."
+    assert carried("The recommended dose of 25 mg twice daily is 50 mg twice daily.", text) == []
+
+
+def test_who_does_what_to_whom_is_not_turned_round():
+    text = "A new safety issue is reported by the QPPV to the authorities within 3 days."
+    assert carried("The QPPV is reported a new safety issue within 3 days.", text) == []
+    assert carried("A safety issue is reported by the QPPV to the authorities within 3 days.", text) == [text]
+
+
+def test_a_title_carries_nothing():
+    assert (
+        carried("Adults and adolescents weighing more than others", "Adults and adolescents weighing more\n\nText.")
+        == []
+    )
 
 
 def test_what_is_far_in_meaning_carries_nothing():

@@ -1,8 +1,9 @@
 """Which statements carry a sentence that a model wrote: the check that stands between a model's text and its reader.
 
 A statement carries a sentence when every number (with what is counted), every name and every code of the sentence
-stands in it, when both affirm or both deny, and when the words and the meaning agree. Two statements may carry a
-sentence together. What passes is cited by its exact place; what does not is never given a citation.
+stands in it, when both affirm or both deny, when the words and the meaning agree, and when names and numbers stand in the
+same order among the other words (so that "A informs B" does not carry "B informs A"). Two statements may carry a sentence
+together, but not one with numbers: "25 mg" here and "50 mg" there say nothing of both. What passes is cited by its exact place; what does not is never given a citation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from strata.app.statements import Statement
 from strata.app.words import Term, keys, matches, measures, negated, numbers, terms
 from strata.types import Citation, Passage
 
-WORDS_ALONE, WORDS, MEANING, NEAR, GAIN = 0.85, 0.6, 0.55, 0.3, 0.15
+OWN, STEADY = 0.5, 0.7
+"""At least this share of a claim's terms stands in the statements themselves, not only in the headings above them,
+and at least STEADY of those that do stand in the same order."""
+
+WORDS_ALONE, WORDS, MEANING, NEAR, GAIN = 0.85, 0.75, 0.7, 0.3, 0.15
 """A sentence is carried when the share of its words that are met is at least WORDS_ALONE and the cosine at least NEAR,
 or when it is at least WORDS and the cosine at least MEANING. Two statements are taken for one when they meet GAIN more."""
 
@@ -44,16 +49,20 @@ class Claim:
 def carriers(claim: Claim, statements: Sequence[Statement], cosines: Sequence[float]) -> list[tuple[Statement, float]]:
     """The statement that carries the claim best, or the two that carry it together, with how well; else nothing."""
     ranked = sorted(
-        ((_met(claim, [statement]), cosine, statement) for statement, cosine in zip(statements, cosines, strict=True)),
+        (
+            (_met(claim, [statement]), cosine, statement)
+            for statement, cosine in zip(statements, cosines, strict=True)
+            if statement.kind != "title"
+        ),
         key=lambda one: -(one[0] + one[1]),
     )
     alone: list[tuple[Statement, float]] = []
     reached = 0.0
     for met, cosine, statement in ranked[:8]:
-        if _enough(met, cosine) and _exact(claim, [statement]):
+        if _enough(met, cosine) and _exact(claim, [statement]) and _ordered(claim, statement):
             alone, reached = [(statement, _score(met, cosine))], met
             break
-    if reached >= WORDS_ALONE:
+    if reached >= WORDS_ALONE or numbers(claim.text, claim.language):
         return alone
     for place, (_, first_cosine, first) in enumerate(ranked[:4]):
         for _, second_cosine, second in ranked[place + 1 : 5]:
@@ -129,8 +138,40 @@ def _exact(claim: Claim, statements: Sequence[Statement]) -> bool:
         return False
     if not measures(claim.text, claim.language) <= measures(text, claim.language, window=4):
         return False
+    own = frozenset().union(*(keys(statement.text, claim.language) for statement in statements))
+    if sum(1 for term in claim.terms if matches(term.key, own)) < OWN * len(claim.terms):
+        return False
     denies = negated(claim.text, claim.language)
     return all(negated(statement.text, claim.language) == denies for statement in statements)
+
+
+def _ordered(claim: Claim, statement: Statement) -> bool:
+    """Whether every name, code and number of the claim stands among its other words as it does in the statement.
+
+    The claim's words have places in the statement; each of those terms must lie on a longest rising run of places.
+    A table's row has the order of its columns, which says nothing.
+    """
+    if statement.kind in {"row", "list"}:
+        return True
+    written = [term.key for term in terms(statement.text, claim.language)]
+    held: list[tuple[Term, int]] = []
+    last = -1
+    for term in claim.terms:
+        places = [place for place, key in enumerate(written) if matches(term.key, {key})]
+        if places:
+            last = next((place for place in places if place > last), places[0])
+            held.append((term, last))
+    upto = [0] * len(held)
+    since = [0] * len(held)
+    for here in range(len(held)):
+        upto[here] = 1 + max((upto[i] for i in range(here) if held[i][1] < held[here][1]), default=0)
+    for here in reversed(range(len(held))):
+        since[here] = 1 + max((since[i] for i in range(here + 1, len(held)) if held[i][1] > held[here][1]), default=0)
+    longest = max(upto, default=0)
+    if longest < STEADY * len(held):
+        return False
+    exact = {"name", "code", "number"}
+    return all(upto[i] + since[i] - 1 == longest for i, (term, _) in enumerate(held) if term.kind in exact)
 
 
 def _pool(statements: Sequence[Statement], language: str) -> frozenset[str]:

@@ -256,7 +256,7 @@ def _fit(asked: Question, statement: Statement) -> float:
         fit += 0.03 if _SOMEBODY.search(statement.text) else -0.03
     if _OUTDATED.search(statement.context) and not _OUTDATED.search(asked.text):
         fit -= 0.12
-    if len(statement.text) < 25 or statement.text.endswith("?"):
+    if statement.kind == "title" or len(statement.text) < 25 or statement.text.endswith("?"):
         fit -= 0.06
     return fit
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from strata.types import Chunk, Passage
 
-StatementKind = Literal["sentence", "list", "entry", "row"]
+StatementKind = Literal["sentence", "title", "list", "entry", "row"]
 
 LONGEST = 700
 """Characters of a list that is still quoted whole; a longer one is quoted entry by entry."""
@@ -151,7 +151,7 @@ def of_chunk(chunk: Chunk, index: int = 0) -> Iterator[Statement]:
             line = tidy(lines[0].text)
             headings = _under(headings, line)
             if kind == "prose" and len(line.split()) > _SHORT and not _NUMBERED.match(line):
-                yield _statement(chunk, index, "sentence", lines[0].start, lines[0].end, line, headings[:-1])
+                yield _statement(chunk, index, "title", lines[0].start, lines[0].end, line, headings[:-1])
         elif kind == "prose" and len(lines) == 1 and _caption(lines[0].text.strip()):
             lead = tidy(lines[0].text)
         elif kind == "table":

@@ -63,13 +63,14 @@ _RANGE = re.compile(
     re.IGNORECASE,
 )
 _OR_MORE = re.compile(
-    rf"{_NUMBER}\s?{_UNIT} (?:or (?:more|older|above|higher)|and (?:more|older|above)|oder mehr)", re.I
+    rf"{_NUMBER}\s?{_UNIT} (?:or (?:more|older|above|higher)|and (?:more|older|above)|oder mehr)", re.IGNORECASE
 )
 _BELOW = re.compile(
-    rf"(?<!to )\b(?:less than|under|below|fewer than|younger than|unter|weniger als) {_NUMBER}\s?{_UNIT}", re.I
+    rf"(?<!to )\b(?:less than|under|below|fewer than|younger than|unter|weniger als) {_NUMBER}\s?{_UNIT}", re.IGNORECASE
 )
 _ABOVE = re.compile(
-    rf"\b(?:more than|over|above|longer than|older than|at least|über|mehr als|mindestens) {_NUMBER}\s?{_UNIT}", re.I
+    rf"\b(?:more than|over|above|longer than|older than|at least|über|mehr als|mindestens) {_NUMBER}\s?{_UNIT}",
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?", re.UNICODE)
 _CODE = re.compile(r"(?<![\w-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?!\w)")
