@@ -29,6 +29,14 @@ def test_a_withdrawn_link_says_what_to_do(visit):
     assert "#" not in at.page.url, "the token stays in the address"
 
 
+def test_a_link_opened_where_the_sign_in_page_is_shown_already_works(visit):
+    at = visit(link=None)
+    at.go("/sign-in")
+    expect(at.page.get_by_role("heading", name="Open your sign-in link")).to_be_visible()
+    at.page.evaluate("link => { location.href = link }", at.site.link)
+    expect(at.page).to_have_url(at.site.url + "/")
+
+
 def test_the_sign_in_link_leads_home_and_leaves_no_token_behind(visit):
     at = visit()
     expect(at.page.get_by_role("heading", level=1)).to_be_visible()

@@ -16,7 +16,7 @@ function takeToken(): string {
 }
 
 export function SignIn() {
-  const [token] = useState(takeToken);
+  const [token, setToken] = useState(takeToken);
   const cache = useQueryClient();
   const navigate = useNavigate();
   const { mutate, error, isPending, reset } = useMutation({
@@ -30,6 +30,15 @@ export function SignIn() {
   useEffect(() => {
     if (token) mutate(token);
   }, [token, mutate]);
+  useEffect(() => {
+    // A link opened where this page is shown already changes only the fragment.
+    const arrived = () => {
+      const next = takeToken();
+      if (next) setToken(next);
+    };
+    globalThis.addEventListener("hashchange", arrived);
+    return () => globalThis.removeEventListener("hashchange", arrived);
+  }, []);
   return (
     <main id="main" className="relative grid min-h-full place-items-center overflow-hidden px-5 py-16">
       <Ground className="absolute inset-x-0 bottom-0 h-[52dvh] w-full" />
