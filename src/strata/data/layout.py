@@ -38,21 +38,15 @@ class Line:
     bottom: float = 0.0
     top: float = 0.0
     weight: int = 400
-    _open: bool = False
 
-    def put(self, letter: str, left: float, right: float, bottom: float, top: float) -> None:
-        """Append a character with its box."""
+    def put(self, text: str, left: float, right: float, bottom: float, top: float) -> None:
+        """Append a word with the box around it; after a hyphen on the same line the word goes on."""
         if not self.words or top - bottom > self.top - self.bottom:
             self.bottom, self.top = bottom, top
-        if self._open:
-            self.words[-1].text += letter
-            self.words[-1].right = max(right, self.words[-1].right)
+        if self.hyphenated:
+            self.words[-1] = Word(self.words[-1].text + text, self.words[-1].left, right)
         else:
-            self.words.append(Word(letter, left, right))
-            self._open = True
-
-    def space(self) -> None:
-        self._open = False
+            self.words.append(Word(text, left, right))
 
     @property
     def hyphenated(self) -> bool:
@@ -120,7 +114,14 @@ def without_running_heads(pages: Sequence[Sheet]) -> list[list[Line]]:
 
 def _edges(page: Sheet) -> list[Line]:
     margin = 0.09 * (page.top - page.bottom)
-    return [line for line in page.lines if line.bottom > page.top - margin or line.top < page.bottom + margin]
+    lowest = min((line.bottom for line in page.lines), default=0.0)
+    return [
+        line
+        for line in page.lines
+        if line.bottom > page.top - margin
+        or line.top < page.bottom + margin
+        or (line.bottom == lowest and not _DIGITS.sub("", line.text).strip(" -–|/."))
+    ]
 
 
 def _key(line: Line, usual: float) -> str:
@@ -239,7 +240,7 @@ def _parts(before: Line, line: Line, pitch: float, heading: bool) -> bool:
         return False
     if step < 0:
         return ended or heading
-    if _CAPTION.match(line.text) or _size(before) != _size(line):
+    if _CAPTION.match(line.text) or not 0.87 < before.height / line.height < 1.15:
         return True
     if step > 1.35 * max(pitch, before.height * 0.9):
         return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from strata.data.draft import Draft, one_line
@@ -13,6 +15,9 @@ from strata.types import ParsedText
 MEDIA = ("application/pdf",)
 
 _PASSWORD_ERROR = 4
+_HYPHENS = frozenset({0x02, 0xAD, 0xFFFE})
+_LINE_ENDS = frozenset({0x0A, 0x0D})
+_BLANK = frozenset({0x09, 0x20, 0xA0}) | _LINE_ENDS
 _JUNK_TITLES = ("microsoft ", "untitled", "powerpoint ", "document", "slide ", "print")
 
 
@@ -80,33 +85,64 @@ def _sheet(page: Any) -> Sheet:
 
 
 def _read(handle: Any, count: int) -> list[Line]:
+    """Words as pdfium parts them. Only a word's first and last character are asked for their boxes: on long files the
+    calls are what takes the time.
+    """
     from ctypes import byref
 
     import pypdfium2.raw as pdfium
 
     box = pdfium.FS_RECTF()
     place = byref(box)
+    code_at, box_at = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_GetLooseCharBox
+    codes = [code_at(handle, index) for index in range(count)]
     lines: list[Line] = []
     line = Line()
-    for index in range(count):
-        code = pdfium.FPDFText_GetUnicode(handle, index)
-        if code in {10, 13}:
+    for start, end in _words(codes):
+        if start == end:
             if line.words:
                 lines.append(line)
             line = Line()
             continue
-        letter = "\u00ad" if code in {2, 0xFFFE} else chr(code) if code and not 0xD800 <= code < 0xE000 else ""
-        if letter.isspace() or (not letter.isprintable() and letter != "\u00ad"):
-            line.space()
-            continue
-        if letter:
-            pdfium.FPDFText_GetLooseCharBox(handle, index, place)
-            if line.hyphenated and abs(box.bottom - line.bottom) > 0.5 * line.height:
-                lines.append(line)  # pdfium reads a word that is parted between lines as one
-                line = Line()
-            if not line.words:
-                line.weight = pdfium.FPDFText_GetFontWeight(handle, index)
-            line.put(letter, box.left, box.right, box.bottom, box.top)
+        box_at(handle, start, place)
+        left, right, bottom, top = box.left, box.right, box.bottom, box.top
+        if line.hyphenated and abs(bottom - line.bottom) > 0.5 * line.height:
+            lines.append(line)  # pdfium reads a word that is parted between lines as one
+            line = Line()
+        if not line.words:
+            line.weight = pdfium.FPDFText_GetFontWeight(handle, start)
+        if end - start > 1:
+            box_at(handle, end - 1, place)
+            right, bottom, top = max(right, box.right), min(bottom, box.bottom), max(top, box.top)
+        line.put("".join(map(_letter, codes[start:end])), left, right, bottom, top)
     if line.words:
         lines.append(line)
     return lines
+
+
+def _words(codes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Stretches of visible characters, each ended by a hyphen that may part it; an empty stretch ends a line."""
+    start = None
+    for index, code in enumerate(codes):
+        if code in _HYPHENS:
+            yield (index if start is None else start), index + 1
+            start = None
+        elif code in _BLANK or not _letter(code):
+            if start is not None:
+                yield start, index
+                start = None
+            if code in _LINE_ENDS:
+                yield index, index
+        elif start is None:
+            start = index
+    if start is not None:
+        yield start, len(codes)
+
+
+@lru_cache(maxsize=4096)
+def _letter(code: int) -> str:
+    """The character, empty for what is not shown."""
+    if code in _HYPHENS:
+        return "\u00ad"
+    letter = chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
+    return letter if letter.isprintable() and not letter.isspace() else ""
