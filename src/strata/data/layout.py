@@ -246,8 +246,10 @@ def _parts(before: Line, line: Line, pitch: float, heading: bool) -> bool:
         return True
     if heading:
         return False
-    short = before.right < line.right - 6 * before.height
-    return ended and (short or line.left > before.left + 0.8 * line.height)
+    missing = (line.right - before.right) / before.height
+    if missing > 12 and line.text[:1].isupper() and not before.text.endswith((",", "-", _SOFT)):
+        return True  # the line broke off where it did not have to: a small heading, an address
+    return ended and (missing > 6 or line.left > before.left + 0.8 * line.height)
 
 
 def _join(text: str, more: str) -> str:
