@@ -1,8 +1,9 @@
 """How two rankings become one.
 
 Each side's candidates are scaled to 0..1 by their own minimum and maximum (a single value counts as 1), a passage that
-one side did not find has 0 there, and the fused score is `weight * dense + (1 - weight) * lexical`. With MiniLM, BM25
-and a weight of 0.5 this gives nDCG@10 of 0.728 on SciFact, against 0.65 and 0.68 for either side alone.
+one side did not find has 0 there, and the fused score is `weight * dense + (1 - weight) * lexical`. Over LanceDB with
+MiniLM and a weight of 0.5, SciFact's 809 training claims give nDCG@10 of 0.734; of the first 300, BM25 alone 0.675 and
+MiniLM alone 0.643.
 """
 
 from __future__ import annotations
