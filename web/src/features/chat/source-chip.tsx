@@ -5,6 +5,8 @@ import { FileText, ShieldQuestion } from "lucide-react";
 import { HoverCard, Popover } from "radix-ui";
 import { useRef, useState } from "react";
 
+const DELAY_MS = 180;
+
 const card =
   "animate-fade z-40 w-[min(22rem,calc(100vw-2rem))] rounded-xl border border-line bg-surface p-4 text-left text-sm leading-normal font-normal whitespace-normal shadow-float";
 
@@ -26,7 +28,7 @@ export function SourceChip({
     <HoverCard.Root
       open={open}
       onOpenChange={(next) => setOpen(next && !pressed.current)}
-      openDelay={180}
+      openDelay={DELAY_MS}
       closeDelay={120}
     >
       <HoverCard.Trigger asChild>
@@ -38,7 +40,10 @@ export function SourceChip({
             pressed.current = false;
           }}
           onBlur={() => {
-            pressed.current = false;
+            // Opening the source takes the focus away: an opening of the card that is still due must not outlive that.
+            setTimeout(() => {
+              pressed.current = false;
+            }, 2 * DELAY_MS);
           }}
           onClick={() => {
             pressed.current = true;
