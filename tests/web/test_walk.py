@@ -91,6 +91,10 @@ def test_the_source_is_a_sheet_on_a_small_screen(visit, scripted):
     expect(sheet.locator("mark").first).to_be_in_viewport()
     sheet.get_by_role("button", name="Close the source").click()
     expect(sheet).to_have_count(0)
+    answer.locator("[data-citation='1']").first.click()
+    expect(sheet.locator("mark").first).to_be_in_viewport()
+    at.page.keyboard.press("Escape")
+    expect(sheet).to_have_count(0)
 
 
 def test_what_nothing_supports_is_marked_and_explained(visit, scripted):

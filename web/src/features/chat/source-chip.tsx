@@ -22,12 +22,12 @@ export function SourceChip({
   onOpen: (citation: Citation) => void;
 }) {
   const [open, setOpen] = useState(false);
-  // Once pressed, the card has said its part: it stays shut until the pointer comes back.
-  const pressed = useRef(false);
+  // Once pressed, the card has said its part: an opening that is still due comes too late.
+  const muted = useRef(0);
   return (
     <HoverCard.Root
       open={open}
-      onOpenChange={(next) => setOpen(next && !pressed.current)}
+      onOpenChange={(next) => setOpen(next && performance.now() > muted.current)}
       openDelay={DELAY_MS}
       closeDelay={120}
     >
@@ -36,17 +36,8 @@ export function SourceChip({
           type="button"
           data-citation={citation.number}
           aria-label={`Source ${citation.number}: ${citation.title}${citation.page ? `, page ${citation.page}` : ""}. Open it.`}
-          onPointerLeave={() => {
-            pressed.current = false;
-          }}
-          onBlur={() => {
-            // Opening the source takes the focus away: an opening of the card that is still due must not outlive that.
-            setTimeout(() => {
-              pressed.current = false;
-            }, 2 * DELAY_MS);
-          }}
           onClick={() => {
-            pressed.current = true;
+            muted.current = performance.now() + 4 * DELAY_MS;
             setOpen(false);
             onOpen(citation);
           }}
