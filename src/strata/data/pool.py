@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from subprocess import DEVNULL, PIPE, Popen
 
 import msgspec
 
@@ -24,34 +24,40 @@ FILES_PER_WORKER = 500
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    process: Process
+    """A process and its two pipes. It is started with `Popen`, which on Linux copies nothing of this process (vfork):
+    a fork would run the handlers of libraries with threads of their own in the child.
+    """
+
+    process: Popen[bytes]
+    send: asyncio.StreamWriter
+    receive: asyncio.StreamReader
     files: int = 0
     ended: bool = False
 
     async def ask(self, job: Job) -> Answer:
         """Send a file and wait for its text; raises `EOFError` or `OSError` when the process died over it."""
-        pipe_in, pipe_out = self.process.stdin, self.process.stdout
-        if pipe_in is None or pipe_out is None:
-            raise EOFError
         body = msgspec.msgpack.encode(job)
-        pipe_in.write(len(body).to_bytes(HEAD, "big"))
-        pipe_in.write(body)
-        await pipe_in.drain()
-        size = int.from_bytes(await pipe_out.readexactly(HEAD), "big")
+        self.send.write(len(body).to_bytes(HEAD, "big"))
+        self.send.write(body)
+        await self.send.drain()
+        size = int.from_bytes(await self.receive.readexactly(HEAD), "big")
         if size > LONGEST_TEXT:
             raise EOFError
         self.files += 1
-        return msgspec.msgpack.decode(await pipe_out.readexactly(size), type=Answer)
+        return msgspec.msgpack.decode(await self.receive.readexactly(size), type=Answer)
 
     @property
     def fit(self) -> bool:
         """Whether it may be given another file."""
-        return not self.ended and self.process.returncode is None and self.files < FILES_PER_WORKER
+        return not self.ended and self.process.poll() is None and self.files < FILES_PER_WORKER
 
     def kill(self) -> None:
         self.ended = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        self.process.kill()
+        self.send.close()
+
+    async def gone(self) -> None:
+        await asyncio.to_thread(self.process.wait)
 
 
 @dataclass(slots=True)
@@ -104,7 +110,7 @@ class ParserPool:
         self._idle.clear()
         for worker in ending:
             worker.kill()
-        await asyncio.gather(*(worker.process.wait() for worker in ending))
+        await asyncio.gather(*(worker.gone() for worker in ending))
 
     @contextlib.asynccontextmanager
     async def _worker(self) -> AsyncIterator[_Worker]:
@@ -143,15 +149,15 @@ async def _start(memory: int) -> _Worker:
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONUTF8": "1"}
     command = (sys.executable, "-m", "strata.data.worker", str(memory), str(LONGEST_TEXT))
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, limit=4 * 1024 * 1024
+        process = await asyncio.to_thread(
+            Popen, command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, bufsize=0
         )
     except OSError as error:
         raise Unavailable(f"a process to parse files cannot be started: {error}") from error
-    worker = _Worker(process)
+    worker = _Worker(process, *await _pipes(process))
     try:
         async with asyncio.timeout(START_SECONDS):
-            said = await process.stdout.readexactly(len(READY)) if process.stdout is not None else b""
+            said = await worker.receive.readexactly(len(READY))
     except (TimeoutError, asyncio.IncompleteReadError) as error:
         worker.kill()
         raise Unavailable("a process to parse files does not start") from error
@@ -159,3 +165,12 @@ async def _start(memory: int) -> _Worker:
         worker.kill()
         raise Unavailable("a process to parse files does not start")
     return worker
+
+
+async def _pipes(process: Popen[bytes]) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    """What is written to and read from the process, on this event loop."""
+    loop = asyncio.get_running_loop()
+    receive = asyncio.StreamReader(limit=4 * 1024 * 1024)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(receive), process.stdout)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, process.stdin)
+    return asyncio.StreamWriter(transport, protocol, None, loop), receive
