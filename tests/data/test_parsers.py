@@ -274,6 +274,79 @@ def test_xlsx_shows_values_as_a_reader_sees_them_and_no_hidden_sheet():
     ]
 
 
+def sheet_book(*rows: tuple) -> bytes:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    return saved(book)
+
+
+def sheet_of(*rows: tuple) -> list[tuple[str, str]]:
+    """The blocks of a sheet of these rows, without its name."""
+    return blocks(parse(sheet_book(*rows), "a.xlsx"))[1:]
+
+
+def test_xlsx_finds_the_header_below_title_and_remarks_and_an_empty_line():
+    assert sheet_of(
+        ("Who trains whom",),
+        ("R is required",),
+        (),
+        ("Course", "Lab", "Office"),
+        (),
+        ("Glass", "R", "-"),
+        ("Paper", "-", "R"),
+    ) == [
+        ("paragraph", "Who trains whom"),
+        ("paragraph", "R is required"),
+        ("table", "| Course | Lab | Office |\n| --- | --- | --- |\n| Glass | R | - |\n| Paper | - | R |"),
+    ]
+
+
+def test_xlsx_puts_groups_of_rows_below_their_one_header():
+    assert sheet_of(("Site", "Cases"), ("Basel", 3), (), ("Porto", 4), (), ("Total", 7)) == [
+        ("table", "| Site | Cases |\n| --- | --- |\n| Basel | 3 |\n| Porto | 4 |\n| Total | 7 |"),
+    ]
+
+
+def test_xlsx_keeps_tables_with_headers_of_their_own_apart():
+    assert sheet_of(("Site", "Cases"), ("Basel", 3), (), ("Site", "Deaths"), ("Basel", 1), (), ("See note 1",)) == [
+        ("table", "| Site | Cases |\n| --- | --- |\n| Basel | 3 |"),
+        ("table", "| Site | Deaths |\n| --- | --- |\n| Basel | 1 |"),
+        ("paragraph", "See note 1"),
+    ]
+
+
+def test_xlsx_takes_short_rows_above_the_header_as_remarks():
+    assert sheet_of(
+        ("Author", "Ines"), ("Site", "Visit", "Nurse", "Room", "Day"), ("Basel", 1, "Ana", 4, "Monday")
+    ) == [
+        ("paragraph", "Author: Ines"),
+        (
+            "table",
+            "| Site | Visit | Nurse | Room | Day |\n| --- | --- | --- | --- | --- |\n| Basel | 1 | Ana | 4 | Monday |",
+        ),
+    ]
+
+
+def test_xlsx_keeps_a_single_column_as_a_list_and_a_header_with_an_empty_corner():
+    assert sheet_of(("Name",), ("Ana",)) == [("table", "| Name |\n| --- |\n| Ana |")]
+    assert sheet_of((None, "2024"), ("Cases", 5)) == [("table", "|  | 2024 |\n| --- | --- |\n| Cases | 5 |")]
+
+
+def test_xlsx_pieces_of_a_long_table_know_its_header():
+    from strata.data.split import Splitter
+    from strata.data.tokens import minilm
+
+    book = sheet_book(("Training",), (), ("Course", "Lab"), (), *((f"Course number {n}", "R") for n in range(200)))
+    parsed = parse(book, "a.xlsx")
+    pieces = Splitter(minilm(), 60, 10).split(parsed, "Training")
+    later = [piece for piece in pieces if "Course number" in piece.context]
+    assert len(later) > 5
+    assert all("| Course | Lab |" in piece.context for piece in later)
+
+
 def test_pdf_keeps_pages_headings_and_tables_and_drops_running_heads():
     parsed = parse(make_pdf(), "a.pdf")
     assert [page.page for page in parsed.pages] == [1, 2, 3]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ MEDIA = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)
 
 _MAX_CELLS = 3_000_000
 _EMPTY_ROWS = 2_000
+_VALUE = re.compile(r"[-+]?\d[\d.,:%e+ -]*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def make() -> Parser:
@@ -24,7 +27,7 @@ def make() -> Parser:
 
 @dataclass(frozen=True, slots=True)
 class Workbook:
-    """Empty rows part tables. A row of one cell is a paragraph: a caption or a remark."""
+    """Empty rows part tables, but not a header from its rows. What stands above a header is a caption or a remark."""
 
     def parse(self, data: bytes, name: str) -> ParsedText:  # noqa: ARG002 - the bytes say it all
         from openpyxl import load_workbook
@@ -45,11 +48,13 @@ def _write_sheet(draft: Draft, sheet: Any) -> None:
     regions = list(_regions(_rows(sheet)))
     if regions:
         draft.heading(sheet.title, 1)
-    for region in regions:
-        while region and sum(map(bool, region[0])) == 1 and (len(region) == 1 or sum(map(bool, region[1])) != 1):
-            draft.paragraph("".join(region.pop(0)))
-        if region:
-            draft.table(region)
+    listed = all(len(_used(region)) == 1 for region in regions)
+    for region in _joined(regions):
+        start = 0 if listed and len(region) > 1 else _header(region)
+        for row in region[:start]:
+            draft.paragraph(": ".join(filter(None, row)))
+        if start < len(region):
+            draft.table(region[start:])
 
 
 def _rows(sheet: Any) -> Iterator[list[str]]:
@@ -78,6 +83,66 @@ def _regions(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
             region = []
     if region:
         yield region
+
+
+def _joined(regions: Iterable[list[list[str]]]) -> Iterator[list[list[str]]]:
+    """Regions, with those that an empty line parts from the header above them put below it."""
+    table: list[list[str]] = []
+    columns: list[int] = []
+    bare = False
+    for region in regions:
+        if columns and _used(region) == columns and _continues(region, columns, bare):
+            table.extend(region)
+            bare = False
+            continue
+        if table:
+            yield table
+        table, start = region, _header(region)
+        columns = _used(region[start:])
+        bare = start == len(region) - 1
+        if start == len(region) or not _labels(region[start], columns):
+            columns = []
+    if table:
+        yield table
+
+
+def _continues(region: Sequence[list[str]], columns: Sequence[int], bare: bool) -> bool:
+    """Whether the region's rows belong to the table above, of which nothing but the header is there if it is `bare`:
+    they do if they bring no header along.
+    """
+    if not _labels(region[0], columns):
+        return True
+    below = [[row[column] for row in region[1:] if column < len(row) and row[column]] for column in columns]
+    return bare and not any(cells and not any(map(_is_label, cells)) for cells in below)
+
+
+def _header(region: Sequence[list[str]]) -> int:
+    """The index of a region's header: the first row that fills more than half of its columns. Above it stand titles
+    and remarks, which begin in the first column; a region of nothing else has no header, and its length is returned.
+    """
+    columns = _used(region)
+    if len(columns) == 1:
+        return len(region)
+    for index, row in enumerate(region):
+        filled = [column for column, cell in enumerate(row) if cell]
+        alone = len(filled) == 1 and len(columns) > 2
+        if not alone and (2 * len(filled) > len(columns) or filled[0] != columns[0]):
+            return index
+    return 0
+
+
+def _used(region: Iterable[list[str]]) -> list[int]:
+    return sorted({column for row in region for column, cell in enumerate(row) if cell})
+
+
+def _labels(row: Sequence[str], columns: Sequence[int]) -> bool:
+    """Whether the row names every one of the columns."""
+    return all(column < len(row) and _is_label(row[column]) for column in columns)
+
+
+def _is_label(cell: str) -> bool:
+    """Words, or a year: what a column may be called."""
+    return bool(_YEAR.fullmatch(cell)) or not (_VALUE.fullmatch(cell) or cell in {"", "TRUE", "FALSE"})
 
 
 def _text(cell: Any) -> str:
