@@ -363,6 +363,54 @@ def test_pdf_keeps_pages_headings_and_tables_and_drops_running_heads():
     ]
 
 
+def drawn(*cells: tuple[float, float, str]) -> list[tuple[str, str]]:
+    """The blocks of a page with these lines (x, y, text) in the order of drawing."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    canvas.setFont("Helvetica", 9)
+    for left, bottom, text in cells:
+        canvas.drawString(left, bottom, text)
+    canvas.showPage()
+    canvas.save()
+    return blocks(parse(out.getvalue(), "a.pdf"))
+
+
+def test_pdf_joins_a_cells_further_lines_to_its_row_when_drawn_cell_by_cell():
+    assert drawn(
+        *((50, 700, "Finding"), (150, 700, "Severity"), (300, 700, "Action")),
+        *((50, 684, "Rash"), (150, 684, "Mild"), (300, 684, "Go on")),
+        *((50, 668, "Raised liver"), (50, 657, "enzymes")),
+        *((150, 668, "Three times the upper"), (150, 657, "limit of"), (150, 646, "normal"), (300, 668, "Stop")),
+        *((50, 630, "Fever"), (150, 630, "Any"), (300, 630, "Wait until it is"), (300, 619, "gone")),
+        *((50, 603, "Cough"), (150, 603, "Severe"), (300, 603, "Stop")),
+    ) == [
+        (
+            "table",
+            (
+                "| Finding | Severity | Action |\n| --- | --- | --- |\n| Rash | Mild | Go on |\n"
+                "| Raised liver enzymes | Three times the upper limit of normal | Stop |\n"
+                "| Fever | Any | Wait until it is gone |\n| Cough | Severe | Stop |"
+            ),
+        )
+    ]
+
+
+def test_pdf_makes_a_word_whole_that_a_narrow_cell_parts_if_the_document_knows_it():
+    assert drawn(
+        *((50, 740, "The frequency is given below."),),
+        *((50, 700, "Site"), (120, 700, "Frequen"), (120, 689, "cy"), (200, 700, "Other"), (200, 689, "sites")),
+        *((50, 673, "Basel"), (120, 673, "often"), (200, 673, "none")),
+        *((50, 657, "Porto"), (120, 657, "never"), (200, 657, "two")),
+    )[1:] == [
+        (
+            "table",
+            "| Site | Frequency | Other sites |\n| --- | --- | --- |\n| Basel | often | none |\n| Porto | never | two |",
+        )
+    ]
+
+
 # ------------------------------------------------------------------ what is refused
 
 

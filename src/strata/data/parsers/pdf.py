@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from strata.data.draft import Draft, one_line
-from strata.data.layout import Line, Sheet, compose, without_running_heads
+from strata.data.layout import Sheet, compose, without_running_heads
+from strata.data.lines import Line
 from strata.data.parser import Parser, Unreadable
 from strata.types import ParsedText
 
