@@ -411,6 +411,27 @@ def test_pdf_makes_a_word_whole_that_a_narrow_cell_parts_if_the_document_knows_i
     ]
 
 
+def test_pdf_goes_on_with_a_sentence_and_within_a_bracket():
+    assert drawn(
+        (50, 700, "The limit was lowered by the second amendment and is now"),
+        (50, 680, "measured at every visit, as the nurses had asked for (see"),
+        (50, 669, "Annex 3 for the range of the room, which is 2"),
+        (50, 658, "- 8 degrees)."),
+        (50, 630, "- Patients below the lower limit of the reference range"),
+        (58, 611, "of the laboratory."),
+        (50, 600, "- Others"),
+    ) == [
+        (
+            "paragraph",
+            (
+                "The limit was lowered by the second amendment and is now measured at every visit, as the nurses had"
+                " asked for (see Annex 3 for the range of the room, which is 2 - 8 degrees)."
+            ),
+        ),
+        ("list", "- Patients below the lower limit of the reference range of the laboratory.\n- Others"),
+    ]
+
+
 # ------------------------------------------------------------------ what is refused
 
 

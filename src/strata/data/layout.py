@@ -19,7 +19,9 @@ from strata.data.tables import in_columns, tables
 _NUMBERED = re.compile(r"^(?P<number>\d+(?:\.\d+)*)\.?\s")
 _CAPTION = re.compile(r"^(?:Table|Figure|Tabelle|Abbildung|Tabla|Figura|Tableau)\s+\d+[.:\s]")
 _DIGITS = re.compile(r"\d+")
+_COUNTED = re.compile(r"(?:[a-z]|[ivx]{1,5})[.)]\s")
 _BOLD = 600
+_LONG_BRACKET = 200
 
 
 # ------------------------------------------------------------------ running heads
@@ -145,8 +147,11 @@ def _write_text(draft: Draft, lines: Sequence[Line], look: _Look) -> None:
         text, now = line.text, look.level(line)
         if now and now != level and after is not None and after.text[:1].islower() and not look.level(after):
             now = 0  # a sentence goes on: emphasis, not a heading
-        bullet = BULLET.match(text.lstrip())
-        if before is not None and not bullet and now == level and not _parts(before, line, pitch, bool(level)):
+        said = items[-1] if items else paragraph
+        mid = before is not None and not level and _goes_on(said, line) and _near(before, line, pitch)
+        bullet = None if mid and _opened(said) else BULLET.match(text.lstrip())
+        now = 0 if mid else now
+        if before is not None and not bullet and now == level and (mid or not _parts(before, line, pitch, bool(level))):
             if items:
                 items[-1] = join(items[-1], text)
             else:
@@ -163,6 +168,36 @@ def _write_text(draft: Draft, lines: Sequence[Line], look: _Look) -> None:
         before = line
     if before is not None:
         flush()
+
+
+def _goes_on(said: str, line: Line) -> bool:
+    """Whether the line must belong to what was said before it: inside a bracket, or a sentence's next word."""
+    if _opened(said):
+        return True
+    text = line.text.lstrip()
+    ended = said.rstrip().endswith((".", "!", "?", ":", ";"))
+    return not ended and text[:1].islower() and not _COUNTED.match(text)
+
+
+def _opened(said: str) -> bool:
+    """Whether a bracket was opened not long before, and not closed."""
+    tail = said[-_LONG_BRACKET:]
+    return any(tail.rfind(opening) > tail.rfind(closing) for opening, closing in ("()", "[]"))
+
+
+def _near(before: Line, line: Line, pitch: float) -> bool:
+    """Whether the line stands where a paragraph's next line may: below, in about the same size. Below what ends in a
+    figure, which may be a page's number, no more than the usual distance.
+    """
+    step = before.bottom - line.bottom
+    most = 1.35 if before.text[-1:].isdecimal() else 2.2
+    return (
+        0.4 * before.height < step < most * max(pitch, before.height * 0.9)
+        and 0.75 < before.height / line.height < 1.34
+        and line.left < before.right
+        and before.left < line.right
+        and not _CAPTION.match(line.text)
+    )
 
 
 def _pitch(lines: Sequence[Line]) -> float:
