@@ -36,12 +36,21 @@ async def test_a_process_reads_many_files(pool):
 async def test_a_file_that_takes_too_long_is_unreadable_and_the_next_is_read(pool):
     await pool.parse(b"Hello", "a.txt")
     (first,) = pool.workers()
-    pool.seconds = 0.05
+    pool.seconds, pool.seconds_per_mb = 0.05, 0.0
     with pytest.raises(Unreadable, match="longer than"):
         await pool.parse(TABLE, "a.csv")
     pool.seconds = 60
     assert (await pool.parse(b"Hello", "a.txt")).parsed.text == "Hello"
     assert pool.workers() != [first]
+
+
+async def test_a_larger_file_may_take_longer(pool):
+    pool.seconds, pool.seconds_per_mb = 0.0, 6000.0
+    data = b"name;city\n" + b"Ana;Porto\n" * 10_000
+    assert (await pool.parse(data, "a.csv")).parsed.text.count("Ana") == 10_000
+    pool.seconds_per_mb = 0.0
+    with pytest.raises(Unreadable, match="longer than"):
+        await pool.parse(data, "a.csv")
 
 
 async def test_a_file_that_takes_too_much_memory_is_unreadable_and_the_next_is_read():

@@ -43,7 +43,7 @@ async def build(
         vectors=vectors,
         graph=graph,
         gateway=gateway,
-        parsers=ParserPool(options.workers, options.parse_seconds, options.parse_memory),
+        parsers=ParserPool(options.workers, options.parse_seconds, options.parse_memory, options.parse_seconds_per_mb),
         splitter=Splitter(minilm(), options.chunk_tokens, options.overlap_tokens),
         pipeline=pipeline(options),
         embedding=options.embedding,

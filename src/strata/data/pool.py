@@ -20,6 +20,7 @@ IDLE_SECONDS = 60.0
 START_SECONDS = 60.0
 LONGEST_TEXT = 128 * 1024 * 1024
 FILES_PER_WORKER = 500
+_MB = 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -62,11 +63,14 @@ class _Worker:
 
 @dataclass(slots=True)
 class ParserPool:
-    """`size` processes at the most; `seconds` of wall clock and `memory` bytes for one file."""
+    """`size` processes at the most. One file has `memory` bytes, and of wall clock `seconds` plus `seconds_per_mb` for
+    each MiB that it has.
+    """
 
     size: int = 2
     seconds: float = 60.0
     memory: int = 2 * 1024 * 1024 * 1024
+    seconds_per_mb: float = 20.0
     _idle: list[_Worker] = field(default_factory=list)
     _busy: set[_Worker] = field(default_factory=set)
     _room: asyncio.Semaphore = field(init=False)
@@ -82,12 +86,13 @@ class ParserPool:
         memory; `Unavailable` when no worker can be started.
         """
         async with self._worker() as worker:
+            limit = self.seconds + self.seconds_per_mb * len(data) / _MB
             try:
-                async with asyncio.timeout(self.seconds):
+                async with asyncio.timeout(limit):
                     answer = await worker.ask(Job(name, data))
             except TimeoutError:
                 worker.kill()
-                raise Unreadable(f"the file took longer than {self.seconds:g} s to read") from None
+                raise Unreadable(f"the file took longer than {round(limit, 2):g} s to read") from None
             except (EOFError, OSError, msgspec.DecodeError) as error:
                 worker.kill()
                 raise Unreadable("the file is broken in a way that ended its parser") from error
