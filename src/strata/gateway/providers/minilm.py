@@ -155,5 +155,7 @@ def _file(package: str, name: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         distribution = package.replace("_", "-")
-        raise Misconfigured(f"the embedded embedder needs the package {distribution}; install requirements-models.lock with --no-deps")
+        raise Misconfigured(
+            f"the embedded embedder needs the package {distribution}; install requirements-models.lock with --no-deps"
+        )
     return Path(spec.submodule_search_locations[0]) / name
