@@ -34,15 +34,20 @@ SIZE = 64
 
 @dataclass
 class CountingGateway:
-    """Embeds by hashing words. `trouble` is raised by the next call and then forgotten."""
+    """Embeds by hashing words. `trouble` is raised by the next call and then forgotten, `outage` by every call."""
 
     texts: list[str] = field(default_factory=list)
     trouble: Exception | None = None
+    outage: Exception | None = None
+    failures: int = 0
 
     async def embed(self, principal: Principal, request: EmbedRequest) -> Embeddings:
         if self.trouble is not None:
             trouble, self.trouble = self.trouble, None
             raise trouble
+        if self.outage is not None:
+            self.failures += 1
+            raise self.outage
         if request.purpose == "document":
             self.texts.extend(request.texts)
         vectors = [vector(text) for text in request.texts]

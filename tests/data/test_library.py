@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from strata.data.catalog import Catalog
-from strata.errors import Forbidden, Invalid, NotFound, TooLarge, Unavailable, UpstreamRefused
+from strata.errors import BudgetExhausted, Forbidden, Invalid, NotFound, TooLarge, Unavailable, UpstreamRefused
 from strata.events import DocumentIndexed, DocumentQuarantined, DocumentRead, DocumentRelabelled, PassagesFound
 from strata.types import Query, Reader
 
@@ -86,6 +88,31 @@ class TestAdding:
         house.gateway.trouble = Unavailable("the gateway restarts")
         document = await house.settled(ingester, "mice.md", MICE)
         assert document.state == "indexed"
+
+    @pytest.mark.parametrize(
+        ("outage", "reason"),
+        [
+            (
+                BudgetExhausted("0.01 left", budget="Research", resets_at=datetime(2026, 12, 1, tzinfo=UTC)),
+                "waiting: the budget 'Research' is exhausted until 2026-12-01 00:00 UTC",
+            ),
+            (Unavailable("no vendor of 'embedding' answers"), "waiting: no vendor of 'embedding' answers"),
+        ],
+        ids=["budget", "vendor"],
+    )
+    async def test_a_document_that_waits_says_once_what_for(self, house, ingester, outage, reason):
+        house.gateway.outage = outage
+        report = await house.add(ingester, "mice.md", MICE)
+        while house.gateway.failures < 3:
+            await asyncio.sleep(0.01)
+        waiting = await house.library.catalog.get(report.document.id)
+        assert (waiting.document.state, waiting.document.reason) == ("received", reason)
+        while house.gateway.failures < 4:
+            await asyncio.sleep(0.01)
+        assert (await house.library.catalog.get(report.document.id)).version == waiting.version
+        house.gateway.outage = None
+        (document,) = await house.library.settle(ingester, [report.document.id], 20)
+        assert (document.state, document.reason) == ("indexed", "")
 
     async def test_a_text_that_the_model_refuses_is_quarantined(self, house, ingester):
         house.gateway.trouble = UpstreamRefused("not these words")

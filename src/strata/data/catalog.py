@@ -93,6 +93,10 @@ class Catalog:
         await self.register(label)
         await self.records.commit(self._write(entry), self._lag(entry.key, label.key), events=[event])
 
+    async def note(self, entry: Entry) -> None:
+        """Write what is to be said of a document that goes on waiting. Raises `Conflict` when it has changed."""
+        await self.records.commit(self._write(entry))
+
     async def settle(self, entry: Entry, event: Event, dropped: Sequence[str]) -> None:
         """Write a document that has been indexed or quarantined; the objects in `dropped` go to the trash."""
         await self.records.commit(

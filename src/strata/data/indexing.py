@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 
 import msgspec
@@ -21,7 +24,7 @@ from strata.data.parser import Unreadable
 from strata.data.pool import ParserPool
 from strata.data.split import Splitter
 from strata.data.together import Together
-from strata.errors import Conflict, NotFound, UpstreamRefused
+from strata.errors import BudgetExhausted, Conflict, NotFound, StrataError, UpstreamRefused
 from strata.events import (
     DocumentEvent,
     DocumentIndexed,
@@ -83,7 +86,16 @@ class Indexer:
     # -------------------------------------------------------------- one document
 
     async def index(self, entry: Entry) -> None:
-        """Make a received document findable, or quarantine it with the reason."""
+        """Make a received document findable, or quarantine it with the reason. What may pass is raised; until it has,
+        the document's reason says what it waits for.
+        """
+        try:
+            await self._index(entry)
+        except StrataError as error:
+            await self._note(entry, error)
+            raise
+
+    async def _index(self, entry: Entry) -> None:
         try:
             data = await self.objects.get(entry.original)
         except NotFound:
@@ -211,6 +223,15 @@ class Indexer:
         await self.vectors.upsert_many(self.catalog.tenant, batch)
         return [None] * len(batch)
 
+    async def _note(self, entry: Entry, error: StrataError) -> None:
+        """Say in the document what it waits for, once: not again when only figures in the error's text differ."""
+        reason, before = _awaited(error), entry.document.reason
+        told = reason == before if isinstance(error, BudgetExhausted) else _unnumbered(reason) == _unnumbered(before)
+        if told:
+            return
+        with suppress(StrataError):  # it has changed meanwhile, or the records are what cannot be reached
+            await self.catalog.note(replace(entry, document=replace(entry.document, reason=reason)))
+
     async def _quarantine(self, entry: Entry, reason: str) -> None:
         document = entry.document
         await self.vectors.delete(document.tenant, [document.id])
@@ -252,6 +273,19 @@ class Indexer:
 
 def _stem(source: str) -> str:
     return PurePosixPath(source).stem.replace("_", " ").replace("-", " ").strip() or source
+
+
+def _unnumbered(text: str) -> str:
+    return re.sub(r"\d+", "", text)
+
+
+def _awaited(error: StrataError) -> str:
+    """What a document waits for that met this error."""
+    if not isinstance(error, BudgetExhausted) or not error.more.get("budget"):
+        return f"waiting: {error.detail}"
+    resets = error.more.get("resets_at")
+    until = f" until {datetime.fromisoformat(resets):%Y-%m-%d %H:%M} UTC" if resets else ""
+    return f"waiting: the budget {error.more['budget']!r} is exhausted{until}"
 
 
 def _statements(entry: Entry, parsed: ParsedText) -> list[Statement]:
