@@ -356,6 +356,15 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From the character `start` of a document's text on: this page, under these headings."""
+
+    start: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage as it is indexed: [start, end) of its document's text, with the page and headings above it.
 
@@ -379,6 +388,15 @@ class Chunk:
     page: int | None = None
     headings: tuple[str, ...] = ()
     tokens: int = 0
+    places: tuple[Place, ...] = ()
+
+    def place(self, offset: int) -> Place:
+        """Page and headings at an offset of the document's text: a passage may run over the end of a page."""
+        found = Place(self.start, self.page, self.headings)
+        for place in self.places:
+            if place.start <= offset:
+                found = place
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from strata.data.draft import Draft
 from strata.data.sentences import sentences
 from strata.data.split import Splitter
 from strata.data.tokens import count, minilm
-from strata.types import ParsedText
+from strata.types import Block, Chunk, Page, ParsedText, Place
 
 COUNTER = minilm()
 
@@ -119,6 +119,20 @@ def test_passages_know_their_headings():
     assert last.headings == ("Manual", "Transport")
     assert last.context.startswith("Manual of the lab\nManual\nTransport\nThe samples")
     assert {piece.headings[-1] for piece in pieces} == {"Storage", "Transport"}
+
+
+def test_a_passage_over_the_end_of_a_page_knows_the_page_and_section_of_each_sentence():
+    text = "Dose\nTake one.\nStorage\nKeep it cold."
+    blocks = (
+        Block("heading", 0, 4, 1, 1),
+        Block("paragraph", 5, 14, 1),
+        Block("heading", 15, 22, 2, 1),
+        Block("paragraph", 23, 36, 2),
+    )
+    (piece,) = Splitter(COUNTER).split(ParsedText(text, blocks, (Page(1, 0, 14), Page(2, 15, 36))), "Leaflet")
+    chunk = Chunk("c", "t", "d", 1, "k", 0, text, "", piece.start, piece.end, "a", places=piece.places)
+    assert chunk.place(text.index("Take")) == Place(0, 1, ("Dose",))
+    assert chunk.place(text.index("Keep")) == Place(15, 2, ("Storage",))
 
 
 def test_a_long_table_repeats_its_header_in_each_passages_context():

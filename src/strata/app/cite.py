@@ -96,13 +96,14 @@ class Citations:
             ):
                 return citation, False
         chunk = self.passages[statement.passage].chunk
+        place = chunk.place(statement.start)
         citation = Citation(
             number=len(self.given) + 1,
             document=chunk.document,
             title=chunk.title or chunk.source,
             media=chunk.media,
-            page=chunk.page,
-            headings=chunk.headings,
+            page=place.page,
+            headings=place.headings,
             start=statement.start,
             end=statement.end,
             quote=statement.quote,

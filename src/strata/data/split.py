@@ -12,7 +12,7 @@ from math import ceil
 
 from strata.data.sentences import sentences
 from strata.data.tokens import Counter, Stretch
-from strata.types import Block, ParsedText
+from strata.types import Block, ParsedText, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Piece:
     page: int | None
     headings: tuple[str, ...]
     tokens: int
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,17 @@ class _Context:
         text = self.text[first.start : last.end]
         headings = tuple(heading for _, heading in self.paths[body.block])
         page = self.blocks[body.block].page
-        return Piece(first.start, last.end, f"{lead}\n{text}" if lead else text, page, headings, tokens)
+        context = f"{lead}\n{text}" if lead else text
+        return Piece(first.start, last.end, context, page, headings, tokens, tuple(self._places(group)))
+
+    def _places(self, group: Sequence[_Unit]) -> Iterator[Place]:
+        """Where in the passage the page or the headings change."""
+        before: tuple[int | None, tuple[str, ...]] | None = None
+        for unit in group:
+            here = (self.blocks[unit.block].page, tuple(heading for _, heading in self.paths[unit.block]))
+            if here != before:
+                yield Place(unit.start, *here)
+            before = here
 
     def _header(self, first: _Unit) -> str:
         """The header row of the table in the middle of which a passage begins."""
