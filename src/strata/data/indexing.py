@@ -198,6 +198,7 @@ class Indexer:
                 page=piece.page,
                 headings=piece.headings,
                 tokens=piece.tokens,
+                places=piece.places,
             )
             for ordinal, piece in enumerate(pieces)
         ]
