@@ -318,6 +318,20 @@ def test_xlsx_keeps_tables_with_headers_of_their_own_apart():
     ]
 
 
+def test_xlsx_keeps_a_table_with_a_caption_of_its_own_apart():
+    assert sheet_of(("Topic", "Page"), ("Tides", 3), (), ("Other",), ("Topic", "Page"), ("Wind", 4)) == [
+        ("table", "| Topic | Page |\n| --- | --- |\n| Tides | 3 |"),
+        ("paragraph", "Other"),
+        ("table", "| Topic | Page |\n| --- | --- |\n| Wind | 4 |"),
+    ]
+
+
+def test_xlsx_header_may_leave_the_column_of_row_names_unnamed():
+    assert sheet_of((None, "Sales", "Profit"), (), ("North", 12, 2), ("South", 9, 1)) == [
+        ("table", "|  | Sales | Profit |\n| --- | --- | --- |\n| North | 12 | 2 |\n| South | 9 | 1 |"),
+    ]
+
+
 def test_xlsx_takes_short_rows_above_the_header_as_remarks():
     assert sheet_of(
         ("Author", "Ines"), ("Site", "Visit", "Nurse", "Room", "Day"), ("Basel", 1, "Ana", 4, "Monday")

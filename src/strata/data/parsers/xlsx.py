@@ -91,9 +91,9 @@ def _joined(regions: Iterable[list[list[str]]]) -> Iterator[list[list[str]]]:
     columns: list[int] = []
     bare = False
     for region in regions:
-        if columns and _used(region) == columns and _continues(region, columns, bare):
+        if columns and _continues(region, columns, bare):
             table.extend(region)
-            bare = False
+            columns, bare = _used(region), False
             continue
         if table:
             yield table
@@ -108,11 +108,17 @@ def _joined(regions: Iterable[list[list[str]]]) -> Iterator[list[list[str]]]:
 
 def _continues(region: Sequence[list[str]], columns: Sequence[int], bare: bool) -> bool:
     """Whether the region's rows belong to the table above, of which nothing but the header is there if it is `bare`:
-    they do if they bring no header along.
+    they do if they fill its columns and bring neither header nor caption along. A bare header may leave the first
+    column, which names the rows, without a name.
     """
-    if not _labels(region[0], columns):
+    used = _used(region)
+    if used != columns and not (bare and len(columns) > 1 and used[1:] == columns):
+        return False
+    if _header(region) > 0 or 2 * sum(map(bool, region[0])) <= len(used):
+        return False
+    if not _labels(region[0], used):
         return True
-    below = [[row[column] for row in region[1:] if column < len(row) and row[column]] for column in columns]
+    below = [[row[column] for row in region[1:] if column < len(row) and row[column]] for column in used]
     return bare and not any(cells and not any(map(_is_label, cells)) for cells in below)
 
 
