@@ -18,7 +18,7 @@ from strata.ports.objects import Objects
 from strata.ports.records import Records
 from strata.ports.vectors import Vectors
 
-VERSION = 5
+VERSION = 6
 """Raised whenever parsing or splitting changes what passages come out: documents are then made anew when next seen."""
 
 
