@@ -10,6 +10,7 @@ A process that dies leaves its reservations. Whoever finds them, at start or lat
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,13 @@ from typing import Literal
 
 import msgspec
 
-from strata.errors import BudgetExhausted, Conflict
+from strata.errors import BudgetExhausted, Conflict, Invalid
 from strata.events import UsageRecorded
 from strata.gateway.lease import Lease, surely_dead
 from strata.ports.records import Add, Change, Check, Delete, LimitReached, Put, Record, Records
 from strata.types import Budget, BudgetStatus, Json, Subject, Usage, now
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal["ok", "client-gone", "failed", "reconciled"]
 KINDS = ("department", "person", "assistant", "key")
@@ -65,6 +68,9 @@ class Bill:
     outcome: Outcome
     duration_ms: int = 0
     estimated: bool = False
+
+
+Closed = tuple[Reservation, Bill]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +118,58 @@ class Spend:
 
     async def settle(self, reservation: Reservation, bill: Bill) -> bool:
         """Charge exactly what was used and give back the rest. False when somebody else has settled it already."""
-        quote = reservation.quote
-        changes: list[Change] = [
-            Put(self._rows(reservation.at), quote.request, _row(reservation, bill), version=reservation.seen),
-            Delete(self._open, quote.request),
-        ]
-        for key in reservation.counters:
-            changes += [
-                Add(self._counters, key, "held", bill.cost - quote.estimate),
-                Add(self._counters, key, "spent", bill.cost),
-            ]
+        changes = self._paid(reservation, bill)
+        changes += self._counted([(reservation, bill)])
         try:
-            await self.records.commit(*changes, events=[_event(self.tenant, quote, bill)])
+            await self.records.commit(*changes, events=[_event(self.tenant, reservation.quote, bill)])
         except Conflict:
             return False
         return True
+
+    async def settle_all(self, group: Sequence[Closed]) -> None:
+        """Settle several calls in one commit, each budget being written once; one by one where that is refused.
+
+        A call that somebody else has settled already stays as it is. Raises like the store where it is unavailable;
+        then it may be called again with the same group.
+        """
+        changes: list[Change] = []
+        for reservation, bill in group:
+            changes += self._paid(reservation, bill)
+        changes += self._counted(group)
+        events = [_event(self.tenant, reservation.quote, bill) for reservation, bill in group]
+        try:
+            await self.records.commit(*changes, events=events)
+            return
+        except (Conflict, Invalid, LimitReached):
+            pass
+        for reservation, bill in group:
+            try:
+                await self.settle(reservation, bill)
+            except (Invalid, LimitReached):
+                log.exception("call %s cannot be settled; its reservation stays", reservation.quote.request)
+
+    def _paid(self, reservation: Reservation, bill: Bill) -> list[Change]:
+        request = reservation.quote.request
+        return [
+            Put(self._rows(reservation.at), request, _row(reservation, bill), version=reservation.seen),
+            Delete(self._open, request),
+        ]
+
+    def _counted(self, group: Sequence[Closed]) -> list[Change]:
+        """What the budgets of these calls gain and get back, in two changes for each."""
+        held: dict[str, int] = {}
+        spent: dict[str, int] = {}
+        for reservation, bill in group:
+            for key in reservation.counters:
+                held[key] = held.get(key, 0) + bill.cost - reservation.quote.estimate
+                spent[key] = spent.get(key, 0) + bill.cost
+        changes: list[Change] = []
+        for key, amount in held.items():
+            changes += [
+                Add(self._counters, key, "held", amount),
+                Add(self._counters, key, "spent", spent[key]),
+            ]
+        return changes
 
     def applying(self, payer: Subject) -> tuple[Budget, ...]:
         """The budgets that a payer's calls count against."""

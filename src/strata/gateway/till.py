@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from strata.errors import BudgetExhausted, StrataError
 from strata.gateway.call import Call
 from strata.gateway.limits import Limits
-from strata.gateway.spend import Bill, Outcome, Quote, Reservation, Spend, taken
+from strata.gateway.spend import Bill, Closed, Outcome, Quote, Reservation, Spend, taken
 from strata.types import Usage
 
 log = logging.getLogger(__name__)
 
 TAKE_BACK = (0.0, 0.05, 0.5, 5.0)
 """Pauses before each look at whether a reservation was made whose caller left meanwhile, in seconds."""
+
+GATHER = 0.004
+"""Seconds for which a call that is over waits for others, so that one commit settles them all."""
+
+LARGEST_GROUP = 16
 
 HELD_UP = 1.0
 """Seconds for which a call that finds no room waits for calls that are over to give theirs back."""
@@ -32,6 +37,7 @@ class Till:
     limits: Limits
     under_way: set[str] = field(default_factory=set)
     settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    over: list[Closed] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def reserve(self, quote: Quote) -> Reservation:
@@ -47,10 +53,16 @@ class Till:
             return await self._reserve(quote)
 
     def end(self, call: Call, outcome: Outcome) -> Bill:
-        """The call is over: bill it, and settle beside the caller. What is never settled here is reconciled."""
+        """The call is over: bill it, and settle beside the caller, together with others that are over by then.
+
+        What is never settled here is reconciled.
+        """
         bill = call.close(outcome)
-        request = call.reservation.quote.request
-        self.settling[request] = self.beside(self._end(call.reservation, bill))
+        self.limits.leave()
+        gathering = self.over[0][0].quote.request if self.over else ""
+        work = self.settling[gathering] if gathering else self.beside(self._end())
+        self.over.append((call.reservation, bill))
+        self.settling[call.reservation.quote.request] = work
         return bill
 
     def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -108,23 +120,28 @@ class Till:
         finally:
             self.under_way.discard(reservation.quote.request)
 
-    async def _end(self, reservation: Reservation, bill: Bill) -> None:
-        request = reservation.quote.request
-        try:
-            await self._settle(reservation, bill)
-        finally:
-            self.limits.leave()
-            self.under_way.discard(request)
-            self.settling.pop(request, None)
+    async def _end(self) -> None:
+        """Settle every call that is over when the time to gather has passed."""
+        await asyncio.sleep(GATHER)
+        over = self.over.copy()
+        self.over.clear()
+        for start in range(0, len(over), LARGEST_GROUP):
+            group = over[start : start + LARGEST_GROUP]
+            try:
+                await self._settle(group)
+            finally:
+                for reservation, _ in group:
+                    self.under_way.discard(reservation.quote.request)
+                    self.settling.pop(reservation.quote.request, None)
 
-    async def _settle(self, reservation: Reservation, bill: Bill) -> None:
+    async def _settle(self, group: Sequence[Closed]) -> None:
         pause = 0.1
         while True:
             try:
-                await self.spend.settle(reservation, bill)
+                await self.spend.settle_all(group)
                 return
             except StrataError as error:
-                request = reservation.quote.request
-                log.warning("call %s is not settled yet, trying again in %.1f s: %s", request, pause, error)
+                names = ", ".join([reservation.quote.request for reservation, _ in group])
+                log.warning("calls %s are not settled yet, trying again in %.1f s: %s", names, pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
