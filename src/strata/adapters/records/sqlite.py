@@ -33,6 +33,9 @@ SQL = statements(__package__, "sqlite.sql")
 GET, UP, DOWN, PUT, DELETE, TELL = (SQL[name] for name in ("get", "up", "down", "put", "delete", "tell"))
 SCHEMA_VERSION = 1
 LARGEST_GROUP = 256
+CROWD = 0.001
+"""Seconds that a transaction waits for company where the one before it had some."""
+
 DIRECT_ROWS = 64
 PATIENCE = 10.0
 COMMITS_PER_CHECKPOINT = 500
@@ -119,6 +122,7 @@ class SqliteRecords:
         self._paging = threading.Lock()
         self._queue: list[Waiting] = []
         self._writing = False
+        self._crowded = False
         self._commits = 0
         self._jobs: SimpleQueue[tuple[list[Waiting], bool] | None] = SimpleQueue()
         self._idle = asyncio.Event()
@@ -155,7 +159,10 @@ class SqliteRecords:
         if not self._writing:
             self._writing = True
             self._idle.clear()
-            self._loop.call_soon(self._flush)
+            if self._crowded:
+                self._loop.call_later(CROWD, self._flush)
+            else:
+                self._loop.call_soon(self._flush)
         await waiter
 
     def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
@@ -205,6 +212,7 @@ class SqliteRecords:
 
     def _flush(self) -> None:
         group, self._queue = self._queue[:LARGEST_GROUP], self._queue[LARGEST_GROUP:]
+        self._crowded = len(group) > 1
         if self.broken:
             self._settle(group, Unavailable(self.broken))
             return
