@@ -38,8 +38,9 @@ from strata.errors import (
     UpstreamRefused,
 )
 from strata.gateway.gateway import Answered, Caller, Ended, ModelGateway
+from strata.gateway.ids import fresh_id
 from strata.gateway.keys import Keys
-from strata.types import Json, new_id, now
+from strata.types import Json, now
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Door:
         body = _parsed(raw)
         stream = operation == "chat" and _streams(body)
         given = _request_id(headers, caller, raw)
-        request, fresh = given or new_id("req"), not given
+        request, fresh = given or fresh_id("req"), not given
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:

@@ -20,6 +20,7 @@ import msgspec
 
 from strata.errors import BudgetExhausted, Conflict, Invalid
 from strata.events import UsageRecorded
+from strata.gateway.ids import fresh_id
 from strata.gateway.lease import Lease, surely_dead
 from strata.ports.records import Add, Change, Check, Delete, LimitReached, Put, Record, Records
 from strata.types import Budget, BudgetStatus, Json, Subject, Usage, now
@@ -84,6 +85,7 @@ class Spend:
     ttl: float = 900.0
     clock: Callable[[], datetime] = now
     _applying: dict[Subject, tuple[Budget, ...]] = field(default_factory=dict, repr=False)
+    _counter_keys: dict[tuple[tuple[str, ...], int], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     # -------------------------------------------------------------- a call
 
@@ -91,7 +93,7 @@ class Spend:
         """The reservation that a call needs, not made yet."""
         at = self.clock()
         budgets = self.applying(quote.payer) if quote.estimate else ()
-        return Reservation(quote, tuple([counter(budget, at) for budget in budgets]), at, self.lease.name)
+        return Reservation(quote, self._counting(budgets, at) if budgets else (), at, self.lease.name)
 
     async def made(self, reservation: Reservation) -> Reservation | None:
         """The reservation as it stands in the store, if it was made and has not been settled."""
@@ -179,6 +181,16 @@ class Spend:
                 self._applying.clear()
             own = {"tenant"} | {f"{kind}:{getattr(payer, kind)}" for kind in KINDS if getattr(payer, kind)}
             found = self._applying[payer] = tuple(budget for budget in self.budgets if budget.subject in own)
+        return found
+
+    def _counting(self, budgets: tuple[Budget, ...], at: datetime) -> tuple[str, ...]:
+        """The records that count these budgets; they are others the next day at the soonest."""
+        name = (tuple([budget.id for budget in budgets]), at.toordinal())
+        found = self._counter_keys.get(name)
+        if found is None:
+            if len(self._counter_keys) > 10_000:
+                self._counter_keys.clear()
+            found = self._counter_keys[name] = tuple([counter(budget, at) for budget in budgets])
         return found
 
     async def _commit(self, reservation: Reservation, budgets: Sequence[Budget]) -> bool:
@@ -346,6 +358,7 @@ def _row(reservation: Reservation, bill: Bill) -> Json:
 
 def _event(tenant: str, quote: Quote, bill: Bill) -> UsageRecorded:
     return UsageRecorded(
+        id=fresh_id("evt"),
         tenant=tenant,
         actor=quote.payer.person or quote.payer.key or tenant,
         request=quote.request,
