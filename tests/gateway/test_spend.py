@@ -91,6 +91,25 @@ async def test_a_request_id_is_charged_once():
     assert await standing(spend) == {"all": (10, 0)}
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=1, max_size=16))
+async def test_calls_settled_together_cost_exactly_what_each_cost_once(calls: list[tuple[int, bool]]):
+    """Some of the group may have been settled by another process in the meantime: they are not charged again."""
+    records = MemoryRecords()
+    spend = till(records, limit(1_000_000), limit(1_000_000, "department:research", "research"))
+    group = []
+    for number, (cost, earlier) in enumerate(calls):
+        reservation = await reserve(spend, f"r{number}", 40)
+        bill = Bill(Usage(1, 1), cost, "ok")
+        if earlier:
+            assert await spend.settle(reservation, bill)
+        group.append((reservation, bill))
+    for _ in range(2):  # the second time nothing is left to do
+        await spend.settle_all(group)
+        total = sum(cost for cost, _ in calls)
+        assert await standing(spend) == {"all": (total, 0), "research": (total, 0)}
+
+
 async def test_a_request_id_stays_taken_over_the_end_of_the_month():
     clock = Clock()
     spend = till(MemoryRecords(), limit(1000), clock=clock)
