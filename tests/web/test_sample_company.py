@@ -96,15 +96,16 @@ def test_a_written_answer_ends_in_seconds_and_every_sentence_is_carried(visit, s
     expect(follow).to_contain_text("14 calendar days")
 
 
-def test_who_has_no_right_gets_no_answer_and_who_has_it_does(visit, site):
+def test_who_has_no_right_learns_nothing_and_who_has_it_is_told(visit, site):
     question = "By how much was NT-proBNP lower on 30 mg than on placebo at the interim analysis?"
     outside = visit(link=site.links["Lindqvist"])
     outside.go("/a/research")
-    answer = outside.ask(question, "abstained")
-    expect(answer.locator("[data-citation]")).to_have_count(0)
+    answer = outside.ask(question, re.compile("answered|abstained"))
+    expect(answer).not_to_contain_text("26%")
+    expect(answer).not_to_contain_text("unblinded interim analysis report", ignore_case=True)
     inside = visit(link=site.links["Kovač"])
     inside.go("/a/research")
-    expect(inside.ask(question).locator("[data-citation]").first).to_be_visible()
+    expect(inside.ask(question)).to_contain_text("26%")
 
 
 def test_an_editor_brings_a_document_in_and_asks_it(visit, site, tmp_path):

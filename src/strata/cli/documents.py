@@ -24,7 +24,10 @@ def ingest(
         list[Path] | None, typer.Argument(help="Files and folders. None: every corpus that has a path.")
     ] = None,
     corpus: Annotated[str, typer.Option(help="The corpus that they belong to.")] = "",
-    prune: Annotated[bool, typer.Option("--prune", help="Remove documents whose file has vanished.")] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove documents of the corpus that are not among these files, uploads too."),
+    ] = False,
     settings: SettingsPath = None,
 ) -> None:
     """Bring documents in. Unchanged files cost nothing, changed ones replace, unreadable ones go to quarantine."""
@@ -51,7 +54,7 @@ def ingest(
         raise typer.Exit(3)
 
 
-async def bring_in(library: Any, settings: Settings, paths: list[Path], corpus: Corpus, *, prune: bool) -> int:
+async def bring_in(library: Any, settings: Settings, paths: list[Path], corpus: Corpus, *, prune: bool = False) -> int:
     """Ingest with a progress bar; prints what happened and returns how many files went to quarantine."""
     from strata.data.ingest import ingest as ingest_source
 

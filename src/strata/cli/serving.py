@@ -43,7 +43,7 @@ def run(settings: SettingsPath = None) -> None:
     async def load_and_announce(platform: Platform, url: str) -> None:
         for corpus in platform.settings.data.corpora:
             if corpus.path:
-                await bring_in(platform.library, platform.settings, [Path(corpus.path)], corpus, prune=True)
+                await bring_in(platform.library, platform.settings, [Path(corpus.path)], corpus)
         await _announce(platform, url)
         assert platform.signin is not None
         _print_links(platform.settings, url, await platform.signin.links())

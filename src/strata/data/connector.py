@@ -1,4 +1,7 @@
-"""What brings documents from where they live: one file in `connectors/` for each kind of place."""
+"""What brings documents from where they live: one file in `connectors/` for each kind of place.
+
+A connector file offers `make(corpus, …) -> Connector`.
+"""
 
 from __future__ import annotations
 

@@ -106,6 +106,11 @@ class Folder:
         return Found(new, size, partial(path.read_bytes))
 
 
+def make(corpus: str, paths: Sequence[Path], *, most: int = 64 * 1024 * 1024) -> Folder:
+    """Files and folders as documents of a corpus; a file of more than `most` bytes is refused."""
+    return Folder(corpus, tuple(paths), most)
+
+
 def _rules(path: Path) -> _Rules:
     if not path.is_file():
         return _Rules()
