@@ -4,8 +4,9 @@
 
 Loads the sample company into a temporary home (not measured), then starts the server N times. Each time a person signs
 in and asks a real question through the web application's API, with the embedded models. Prints one JSON object last:
-`ready_s` (first healthy answer), `first_answer_s` (the whole answered question), both from the start of the process,
-and `rss_mb` after the answer, children included; medians over the runs.
+`ready_s` (first healthy answer), `first_answer_s` (the first question, answered in quotations), `written_answer_s` (a
+second one, written by the embedded model and checked), all from the start of the process, and `rss_mb` after that, both
+models loaded, children included; medians over the runs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from pathlib import Path
 import aiohttp
 
 ROOT = Path(__file__).parents[1]
-PERSON, ASSISTANT, QUESTION = "tomas.lindqvist", "research", "How soon must a PK sample of CRD-417 be centrifuged?"
+PERSON = "tomas.lindqvist"
+QUOTED = ("company", "When may I fly business class?")
+WRITTEN = ("research", "How is Algentis stored?")
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
             runs.append(one_run([*strata, "serve", "-s", str(args.settings)], environ, port, secret))
             print(f"run {number + 1}: {runs[-1]}", file=sys.stderr)
     medians = {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
-    print(json.dumps({**medians, "runs": len(runs), "question": QUESTION}))
+    print(json.dumps({**medians, "runs": len(runs)}))
 
 
 def one_run(command: list[str], environ: dict[str, str], port: int, secret: str) -> dict[str, float]:
@@ -58,9 +61,16 @@ def one_run(command: list[str], environ: dict[str, str], port: int, secret: str)
     try:
         asyncio.run(healthy(port))
         ready = time.perf_counter() - begun
-        asyncio.run(answered(port, secret))
+        asyncio.run(answered(port, secret, *QUOTED))
         first = time.perf_counter() - begun
-        return {"ready_s": ready, "first_answer_s": first, "rss_mb": resident(server.pid)}
+        asyncio.run(answered(port, secret, *WRITTEN))
+        written = time.perf_counter() - begun
+        return {
+            "ready_s": ready,
+            "first_answer_s": first,
+            "written_answer_s": written,
+            "rss_mb": resident(server.pid),
+        }
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)
@@ -84,14 +94,14 @@ async def healthy(port: int) -> None:
     raise SystemExit("the server did not become healthy within a minute")
 
 
-async def answered(port: int, token: str) -> None:
+async def answered(port: int, token: str, assistant: str, question: str) -> None:
     url = f"http://127.0.0.1:{port}/api"
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(headers={"x-strata": "web"}, cookie_jar=jar, raise_for_status=True) as person:
         await person.post(f"{url}/sign-in", json={"token": token})
-        async with person.post(f"{url}/sessions", json={"assistant": ASSISTANT}) as opened:
+        async with person.post(f"{url}/sessions", json={"assistant": assistant}) as opened:
             session = (await opened.json())["id"]
-        async with person.post(f"{url}/sessions/{session}/messages", json={"text": QUESTION}) as stream:
+        async with person.post(f"{url}/sessions/{session}/messages", json={"text": question}) as stream:
             body = (await stream.read()).decode()
     if '"answered"' not in body:
         raise SystemExit(f"the question was not answered: {body[-500:]}")

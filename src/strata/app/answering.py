@@ -22,6 +22,10 @@ ROOM = 6000
 SMALL_CONTEXT = 2048
 """Excerpts in a prompt take at most ROOM tokens, and a quarter of the model's context (SMALL_CONTEXT where unknown)."""
 
+RELEVANT = 0.6
+"""A sentence is listened to if what carries it weighs at least this share of the strongest evidence for the question;
+a small model likes to tell true things that nobody asked for."""
+
 PATIENCE = 3
 """After this many unsupported sentences in a row a model is not listened to further, where quotations can replace it."""
 
@@ -36,6 +40,11 @@ class Found:
     passages: tuple[Passage, ...]
     evidence: tuple[Evidence, ...]
     verdict: Verdict
+
+    def speaks_to(self, statement: statements.Statement) -> bool:
+        """Whether a statement is among the stronger evidence for this question."""
+        weights = {(one.statement.document, one.statement.start): one.score for one in self.evidence}
+        return weights.get((statement.document, statement.start), 0.0) >= RELEVANT * self.evidence[0].score
 
     @property
     def searched(self) -> Searched:
@@ -101,6 +110,8 @@ class Answering:
                     if keys(text, assistant.language) in said or (claim.empty and quotable):
                         continue
                     carriers = [] if claim.empty else await self._carriers(principal, assistant, found, claim, draft)
+                    if quotable and carriers and not found.speaks_to(carriers[0][0]):
+                        carriers = []
                     if not carriers and not claim.empty:
                         refused += 1
                         if quotable and refused >= PATIENCE:

@@ -24,6 +24,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from strata.adapters.vectors import _lance  # isort: skip  # noqa: F401  before lancedb, so that it is imported lean
+
 import lancedb
 import numpy as np
 import pyarrow as pa
