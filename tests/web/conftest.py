@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
+playwright.expect.set_options(timeout=30_000)  # nothing fails by being slow
 
 WEB = Path(__file__).parents[2] / "web"
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")

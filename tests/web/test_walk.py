@@ -126,12 +126,12 @@ def test_escape_stops_an_answer_and_what_was_said_stays(visit, scripted):
     at.go("/a/formulation")
     at.page.get_by_label("Your question").fill("Tell me slowly")
     at.page.keyboard.press("Enter")
-    expect(at.page.get_by_text("This is sentence 1.")).to_be_visible()
+    expect(at.page.get_by_text("This is sentence 1.").first).to_be_visible()
     at.page.keyboard.press("Escape")
     expect(at.page.get_by_text("You stopped this answer.")).to_be_visible()
-    expect(at.page.get_by_text("This is sentence 20.")).to_have_count(0)
+    expect(at.page.get_by_text("This is sentence 20.").first).to_have_count(0)
     at.page.reload()
-    expect(at.page.get_by_text("This is sentence 1.")).to_be_visible()
+    expect(at.page.get_by_text("This is sentence 1.").first).to_be_visible()
     expect(at.page.get_by_text("You stopped this answer.")).to_be_visible()
 
 
@@ -140,11 +140,11 @@ def test_an_answer_goes_on_while_the_reader_looks_elsewhere(visit, scripted):
     at.go("/a/formulation")
     at.page.get_by_label("Your question").fill("Tell me slowly")
     at.page.keyboard.press("Enter")
-    expect(at.page.get_by_text("This is sentence 1.")).to_be_visible()
+    expect(at.page.get_by_text("This is sentence 1.").first).to_be_visible()
     at.page.get_by_role("link", name="Documents", exact=True).click()
     expect(at.page.get_by_role("heading", name="Documents")).to_be_visible()
     at.page.go_back()
-    expect(at.page.get_by_text("This is sentence 20.")).to_be_visible(timeout=60_000)
+    expect(at.page.get_by_text("This is sentence 20.").first).to_be_visible(timeout=60_000)
 
 
 def test_a_budget_that_is_used_up_is_named_with_its_reset(visit, scripted):
