@@ -205,7 +205,6 @@ async def _build_gateway(platform: Platform, stack: contextlib.AsyncExitStack) -
         tenant=settings.tenant,
         records=await _records(platform, stack, "gateway"),
         access=platform.access,
-        find=lambda scheme: find("provider", scheme),
     )
     stack.push_async_callback(gateway.close)
     platform.layers["gateway"] = gateway

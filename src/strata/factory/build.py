@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
+from strata import plugins
 from strata.access import Access
 from strata.contracts import Assistants, Library
 from strata.errors import Misconfigured
-from strata.factory import metrics as folder
 from strata.factory.evals import EvaluationFactory
 from strata.factory.metric import Metric
 from strata.factory.options import Options
@@ -35,5 +32,4 @@ async def build(
 
 def metrics() -> tuple[Metric, ...]:
     """Every metric there is: one for each file in `metrics/`, by name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return tuple(importlib.import_module(f"{folder.__name__}.{name}").make() for name in names)
+    return tuple(plugins.find("metric", name).make() for name in plugins.available("metric"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from collections.abc import Iterable
 from typing import Any
 
+from strata import plugins
 from strata.access import Access
 from strata.errors import Misconfigured
-from strata.gateway import providers
 from strata.gateway.gateway import ModelGateway
 from strata.gateway.guardrails import size
 from strata.gateway.keys import Keys
@@ -24,13 +21,9 @@ from strata.gateway.till import Till
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
-Find = Callable[[str], Any]
 
-
-async def build(
-    options: Options, *, tenant: str, records: Records, access: Access, find: Find | None = None
-) -> ModelGateway:
-    """The gateway, with what an earlier crash left already settled. `find` gives the module of a provider's name.
+async def build(options: Options, *, tenant: str, records: Records, access: Access) -> ModelGateway:
+    """The gateway, with what an earlier crash left already settled.
 
     Raises `Misconfigured` with every mistake in the deployments and budgets.
     """
@@ -41,7 +34,7 @@ async def build(
             wrong.append(f"models.{deployment.name}: there are two models of this name")
             continue
         try:
-            routes[deployment.name] = _route(deployment, find or _module)
+            routes[deployment.name] = _route(deployment)
         except Misconfigured as error:
             wrong += error.mistakes
     wrong += _budget_mistakes(options.budgets, routes.values())
@@ -64,9 +57,9 @@ async def build(
     return gateway
 
 
-def _route(deployment: Deployment, find: Find) -> Route:
+def _route(deployment: Deployment) -> Route:
     name, _, row = deployment.provider.partition(":")
-    module = find(name)
+    module = plugins.find("provider", name)
     return Route(deployment, module.make(row, deployment), _tariff(deployment, module, row))
 
 
@@ -105,16 +98,3 @@ def _budget_mistakes(budgets: Iterable[Budget], routes: Iterable[Route]) -> list
             if currency != budget.limit.currency
         ]
     return wrong
-
-
-def _module(name: str) -> Any:
-    """The provider file of this name, ours or that of an installed package."""
-    for point in entry_points(group="strata.provider", name=name):
-        return importlib.import_module(point.module)
-    ours = sorted(it.name for it in pkgutil.iter_modules(providers.__path__) if not it.name.startswith("_"))
-    if name not in ours:
-        raise Misconfigured(f"no provider called {name!r}; there are {ours}")
-    try:
-        return importlib.import_module(f"strata.gateway.providers.{name}")
-    except ImportError as error:
-        raise Misconfigured(f"the provider {name!r} needs a package that is not installed: {error}") from error

@@ -5,13 +5,11 @@ Each of those files offers `make(tenant) -> Export`.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from strata import plugins
 from strata.errors import Invalid
-from strata.reporting import exports as folder
 from strata.reporting.cost import Charge
 
 
@@ -28,8 +26,8 @@ class Export(Protocol):
 
 def load(form: str, tenant: str) -> Export:
     """The export of that name; raises `Invalid` naming the choices."""
-    forms = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    forms = plugins.available("export")
     if form not in forms:
         raise Invalid(f"no export called {form!r}; there are {', '.join(forms)}")
-    export: Export = importlib.import_module(f"{folder.__name__}.{form}").make(tenant)
+    export: Export = plugins.find("export", form).make(tenant)
     return export

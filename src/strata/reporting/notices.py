@@ -6,15 +6,13 @@ repeat themselves.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from strata import plugins
 from strata.errors import Misconfigured, StrataError, Unavailable
 from strata.events import BudgetCrossed
 from strata.ports.records import Put, Records
-from strata.reporting import notifiers as folder
 from strata.reporting.notifier import Notifier
 from strata.reporting.options import Notifier as Wanted
 
@@ -47,7 +45,7 @@ class Notices:
 
 def load(wanted: Sequence[Wanted]) -> tuple[tuple[str, Notifier], ...]:
     """The notifiers that the options ask for; raises `Misconfigured` with every mistake."""
-    kinds = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    kinds = plugins.available("notifier")
     made: list[tuple[str, Notifier]] = []
     wrong: list[str] = []
     for number, want in enumerate(wanted):
@@ -55,7 +53,7 @@ def load(wanted: Sequence[Wanted]) -> tuple[tuple[str, Notifier], ...]:
             wrong.append(f"no notifier called {want.kind!r}; there are {', '.join(kinds)}")
             continue
         try:
-            module = importlib.import_module(f"{folder.__name__}.{want.kind}")
+            module = plugins.find("notifier", want.kind)
             made.append((f"{want.kind}-{number}", module.make(want.options)))
         except Misconfigured as error:
             wrong.extend(error.mistakes)
