@@ -14,7 +14,7 @@ import msgspec
 from strata.access import Access, Resource
 from strata.errors import Conflict, Invalid, NotFound
 from strata.events import Event, SessionDeleted
-from strata.ports.records import MAX_CHANGES, Delete, Put, Record, Records
+from strata.ports.records import MAX_CHANGES, Delete, Put, Record, Records, every
 from strata.types import Assistant, ChatMessage, ChatSession, Json, Principal, new_id, now
 
 LONGEST_TITLE = 120
@@ -190,12 +190,7 @@ class Sessions:
         return f"{self.tenant}/messages/{session}"
 
     async def _all(self, partition: str) -> list[Record]:
-        found: list[Record] = []
-        after: str | None = None
-        while page := await self.records.query(partition, after=after):
-            found += page
-            after = page[-1].key
-        return found
+        return [record async for record in every(self.records, partition)]
 
 
 def session_of(message: str) -> str:

@@ -21,7 +21,7 @@ import msgspec
 
 from strata.errors import Conflict, NotFound, RateLimited, Unauthenticated
 from strata.events import SignedIn, SignedOut
-from strata.ports.records import Delete, Put, Records
+from strata.ports.records import Delete, Put, Records, every
 from strata.types import Person, Principal, digest, now
 
 FREE_TRIES = 5
@@ -152,12 +152,7 @@ class SignIn:
         return person.principal(self.tenant)
 
     async def _generations(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        after: str | None = None
-        while page := await self.records.query(self._links, after=after):
-            found.update((record.key, record.value["generation"]) for record in page)
-            after = page[-1].key
-        return found
+        return {record.key: record.value["generation"] async for record in every(self.records, self._links)}
 
     def _token(self, person: str, generation: int) -> str:
         text = digest("signin", self.tenant, person, str(generation))

@@ -17,10 +17,9 @@ import msgspec
 
 from strata.errors import Conflict
 from strata.events import Event
-from strata.ports.records import Add, Change, Check, Delete, Put, Record, Records
+from strata.ports.records import Add, Change, Check, Delete, Put, Record, Records, every
 from strata.types import AccessLabel, Document, Json, digest, new_id, now
 
-_PAGE = 500
 _LABELS = "labels"
 _LAGGING = "lagging/"
 
@@ -205,15 +204,8 @@ class Catalog:
     def _in(self, name: str) -> str:
         return f"{self.tenant}/{name}"
 
-    async def _all(self, name: str) -> AsyncIterator[Record]:
-        after: str | None = None
-        while True:
-            page = await self.records.query(self._in(name), after=after, limit=_PAGE)
-            for record in page:
-                yield record
-            if len(page) < _PAGE:
-                return
-            after = page[-1].key
+    def _all(self, name: str) -> AsyncIterator[Record]:
+        return every(self.records, self._in(name))
 
 
 def original_name(tenant: str, document: str, content: str) -> str:

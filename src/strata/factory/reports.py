@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 
 from strata.events import EvaluationRun
-from strata.ports.records import Put, Records
+from strata.ports.records import Put, Records, every
 from strata.types import EvalReport, EvalResult
 
 NEWEST = 50
-PAGE = 1000
 GROUP = 50
 LONGEST_ANSWER = 20_000
 
@@ -48,14 +47,9 @@ class Reports:
         return [await self._whole(msgspec.convert(value["report"], EvalReport)) for value in found[:NEWEST]]
 
     async def _whole(self, report: EvalReport) -> EvalReport:
-        results: list[EvalResult] = []
-        after: str | None = None
-        while True:
-            page = await self.records.query(self._results(report.id), after=after, limit=PAGE)
-            results.extend(msgspec.convert(record.value, EvalResult) for record in page)
-            if len(page) < PAGE:
-                return replace(report, results=tuple(results))
-            after = page[-1].key
+        kept = every(self.records, self._results(report.id))
+        results = [msgspec.convert(record.value, EvalResult) async for record in kept]
+        return replace(report, results=tuple(results))
 
     def _results(self, report: str) -> str:
         return f"{self.tenant}/evaluations/{report}"

@@ -19,7 +19,7 @@ import msgspec
 from strata.access import Access, Resource
 from strata.errors import Conflict, Invalid, NotFound, Unauthenticated
 from strata.events import KeyCreated, KeyRevoked
-from strata.ports.records import Put, Records
+from strata.ports.records import Put, Records, every
 from strata.types import Json, Principal, Subject, now
 
 PREFIX = "sk-strata-"
@@ -123,11 +123,7 @@ class Keys:
     async def list(self, principal: Principal) -> list[ApiKey]:
         """The tenant's keys, those revoked and expired too, the newest first."""
         self.access.require(principal, "manage", Resource.plain("Key", self.tenant, "*"))
-        found: list[ApiKey] = []
-        after = None
-        while page := await self.records.query(self.partition, after=after):
-            found += [_key(record.value) for record in page]
-            after = page[-1].key
+        found = [_key(record.value) async for record in every(self.records, self.partition)]
         return sorted(found, key=lambda key: key.created_at, reverse=True)
 
     async def find(self, plain: str) -> tuple[Principal, Subject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,7 +92,7 @@ class Records(Protocol):
         self, partition: str, prefix: str = "", *, after: str | None = None, limit: int = 1000, reverse: bool = False
     ) -> list[Record]:
         """Records of the partition whose key has the prefix, in the byte order of keys (or reversed), those past the
-        key `after`, at most `limit`.
+        key `after`, at most `limit`; fewer only where there are no more.
         """
         ...
 
@@ -105,3 +105,18 @@ class Records(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+PAGE = 1000
+
+
+async def every(records: Records, partition: str) -> AsyncIterator[Record]:
+    """All records of a partition in the order of their keys, read in pages: not a snapshot over several of them."""
+    after: str | None = None
+    while True:
+        page = await records.query(partition, after=after, limit=PAGE)
+        for record in page:
+            yield record
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
