@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamRefused
 from strata.gateway.options import Deployment
 from strata.gateway.providers import echo, llamacpp, minilm, openai
+from strata.gateway.upstream import MAX_RESPONSE
 from strata.testing.provider import ChatPromise, EmbeddingPromise
 from strata.testing.vendor import MockVendor
 from strata.types import Json
@@ -99,7 +100,7 @@ class TestLlamaCppChats(ChatPromise):
 
 async def test_a_vendor_with_an_older_name_for_the_limit_gets_that(vendor: MockVendor):
     provider = openai.make("together", at(vendor))
-    await provider.chat(chat(max_completion_tokens=9))
+    await provider.whole("chat", chat(max_completion_tokens=9))
     assert vendor.requests[-1].body["max_tokens"] == 9
     assert "max_completion_tokens" not in vendor.requests[-1].body
     await provider.close()
@@ -108,7 +109,7 @@ async def test_a_vendor_with_an_older_name_for_the_limit_gets_that(vendor: MockV
 async def test_a_vendor_that_counts_unasked_is_not_asked(vendor: MockVendor):
     for row, asked in (("openai", True), ("mistral", False)):
         provider = openai.make(row, at(vendor))
-        await pieces(provider.stream(chat()))
+        await pieces(provider.stream("chat", chat()))
         assert ("stream_options" in vendor.requests[-1].body) == asked
         await provider.close()
 
@@ -116,26 +117,23 @@ async def test_a_vendor_that_counts_unasked_is_not_asked(vendor: MockVendor):
 async def test_a_connection_is_used_again_after_a_stream(vendor: MockVendor):
     provider = openai.make("openai", at(vendor))
     for _ in range(3):
-        await pieces(provider.stream(chat()))
-        await provider.chat(chat())
-    session = provider._session
-    assert session is not None
-    assert len(session.connector._conns) == 1
-    assert sum(map(len, session.connector._conns.values())) == 1
+        await pieces(provider.stream("chat", chat()))
+        await provider.whole("chat", chat())
+    assert len(provider.upstream.host._idle) == 1
     await provider.close()
 
 
 async def test_a_redirect_is_not_followed_with_our_key(vendor: MockVendor):
     provider = openai.make("openai", at(vendor, "mock;fail=307"))
     with pytest.raises(Exception, match="status 307"):
-        await provider.chat(chat())
+        await provider.whole("chat", chat())
     assert len(vendor.requests) == 1
     await provider.close()
 
 
 async def test_azure_gets_its_key_in_its_own_header(vendor: MockVendor):
     provider = openai.make("azure", at(vendor))
-    await provider.chat(chat())
+    await provider.whole("chat", chat())
     assert vendor.requests[-1].headers["api-key"] == "sk-vendor"
     assert "authorization" not in vendor.requests[-1].headers
     await provider.close()
@@ -144,7 +142,7 @@ async def test_azure_gets_its_key_in_its_own_header(vendor: MockVendor):
 async def test_a_limit_reached_inside_a_stream_says_so(vendor: MockVendor):
     provider = openai.make("openai", at(vendor, "mock;fail=429;retry=3"))
     with pytest.raises(RateLimited) as caught:
-        await pieces(provider.stream(chat()))
+        await pieces(provider.stream("chat", chat()))
     assert caught.value.retry_after == 3
     await provider.close()
 
@@ -152,7 +150,7 @@ async def test_a_limit_reached_inside_a_stream_says_so(vendor: MockVendor):
 def test_every_row_is_complete():
     for row, vendor in openai.VENDORS.items():
         options = {"api_key": "x", "base_url": vendor.base_url or "https://example.org/v1"}
-        assert openai.make(row, Deployment("m", "chat", f"openai:{row}", "m", options=options)).base_url
+        assert openai.make(row, Deployment("m", "chat", f"openai:{row}", "m", options=options)).upstream.host.url
 
 
 def test_what_is_wrong_with_a_deployment_is_said_at_once():
@@ -194,7 +192,7 @@ def test_an_event_without_an_end_is_given_up():
 
 async def test_echo_repeats_the_last_message_word_by_word():
     provider = echo.make("", Deployment("m", "chat", "echo"))
-    chunks = await pieces(provider.stream(chat("one two")))
+    chunks = await pieces(provider.stream("chat", chat("one two")))
     assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks[:-1]] == ["one ", "two", None]
     assert chunks[-1]["usage"]["total_tokens"] == 4
     assert echo.hashed("Same words", 16) == echo.hashed("words same", 16)
@@ -212,7 +210,7 @@ class TestMiniLM:
             "Employees receive thirty days of holiday each year.",
             "The annual leave policy grants 30 days.",
         ]
-        answer = await embedder.embed({"input": texts})
+        answer = await embedder.whole("embeddings", {"input": texts})
         one, two, three, four = (row["embedding"] for row in answer["data"])
         near, far = dot(one, two), dot(one, three)
         assert dot(one, one) == pytest.approx(1.0, abs=1e-5)
@@ -223,14 +221,14 @@ class TestMiniLM:
 
     async def test_a_text_has_the_same_vector_alone_and_among_others(self, embedder: minilm.MiniLM):
         texts = ["short", "a rather longer text about freeze-drying " * 8, "word " * 400]
-        together = [row["embedding"] for row in (await embedder.embed({"input": texts}))["data"]]
+        together = [row["embedding"] for row in (await embedder.whole("embeddings", {"input": texts}))["data"]]
         for text, vector in zip(texts, together, strict=True):
-            alone = (await embedder.embed({"input": text}))["data"][0]["embedding"]
+            alone = (await embedder.whole("embeddings", {"input": text}))["data"][0]["embedding"]
             assert dot(alone, vector) > 0.98
 
     async def test_tokens_are_counted_as_they_are_read(self, embedder: minilm.MiniLM):
         texts = ["one two three", "word " * 1000]
-        answer = await embedder.embed({"input": texts})
+        answer = await embedder.whole("embeddings", {"input": texts})
         assert answer["usage"]["prompt_tokens"] == (3 + 2) + 256
         assert sum(map(embedder.count, texts)) == (13 + 2) + 256
 
@@ -238,17 +236,18 @@ class TestMiniLM:
         import base64
         import struct
 
-        plain = (await embedder.embed({"input": "text"}))["data"][0]["embedding"]
-        packed = (await embedder.embed({"input": "text", "encoding_format": "base64"}))["data"][0]["embedding"]
+        plain = (await embedder.whole("embeddings", {"input": "text"}))["data"][0]["embedding"]
+        packed = (await embedder.whole("embeddings", {"input": "text", "encoding_format": "base64"}))["data"][0][
+            "embedding"
+        ]
         assert struct.unpack("<384f", base64.b64decode(packed)) == pytest.approx(plain)
 
     async def test_what_it_cannot_do_is_said(self, embedder: minilm.MiniLM):
         with pytest.raises(Invalid, match="384 dimensions"):
-            await embedder.embed({"input": "x", "dimensions": 100})
+            await embedder.whole("embeddings", {"input": "x", "dimensions": 100})
         with pytest.raises(Invalid, match="text or a list"):
-            await embedder.embed({"input": [[1, 2]]})
-        with pytest.raises(UpstreamRefused, match="does not chat"):
-            await embedder.chat(chat())
+            await embedder.whole("embeddings", {"input": [[1, 2]]})
+        assert embedder.operations == {"embeddings"}
 
 
 def dot(one: list[float], two: list[float]) -> float:
@@ -270,31 +269,31 @@ class TestLlamaCpp:
         provider = llamacpp.make("", Deployment("smol", "chat", "llamacpp", context=1024, options={"slots": 1}))
         question = chat("The vaccine is stored at 2 to 8 degrees. How is the vaccine stored?", temperature=0)
         try:
-            answer = await provider.chat({**question, "max_completion_tokens": 20})
+            answer = await provider.whole("chat", {**question, "max_completion_tokens": 20})
             assert "2 to 8 degrees" in answer["choices"][0]["message"]["content"]
             assert answer["usage"]["completion_tokens"] <= 20
             assert answer["model"] == "smol"
 
-            chunks = await pieces(provider.stream({**question, "max_completion_tokens": 4}))
+            chunks = await pieces(provider.stream("chat", {**question, "max_completion_tokens": 4}))
             assert chunks[-1]["usage"]["completion_tokens"] == 4
             assert chunks[-2]["choices"][0]["finish_reason"] == "length"
 
-            async with aclosing(provider.stream({**question, "max_completion_tokens": 900})) as stream:
+            async with aclosing(provider.stream("chat", {**question, "max_completion_tokens": 900})) as stream:
                 async for (chunk,) in stream:
                     if chunk.get("usage"):
                         assert chunk["usage"]["prompt_tokens"] == answer["usage"]["prompt_tokens"]
                         break
-            waiting = asyncio.create_task(provider.chat({**question, "max_completion_tokens": 900}))
+            waiting = asyncio.create_task(provider.whole("chat", {**question, "max_completion_tokens": 900}))
             await asyncio.sleep(0.05)
             waiting.cancel()
             await asyncio.wait([waiting])
-            again = await provider.chat({**question, "max_completion_tokens": 2})
+            again = await provider.whole("chat", {**question, "max_completion_tokens": 2})
             assert again["usage"]["completion_tokens"] == 2
 
             with pytest.raises(UpstreamRefused, match="context size"):
-                await provider.chat(chat("word " * 2000))
+                await provider.whole("chat", chat("word " * 2000))
             with pytest.raises(UpstreamRefused):
-                await provider.chat({"model": "m", "messages": "none"})
+                await provider.whole("chat", {"model": "m", "messages": "none"})
             folder = Path(provider._folder)
             assert folder.is_dir()
             assert folder.stat().st_mode & 0o077 == 0
@@ -323,5 +322,8 @@ def test_answers_are_put_together_from_their_pieces():
 
 def test_options_of_a_deployment_keep_their_default_when_not_given():
     deployment = Deployment("m", "chat", "openai", options={"api_key": "x"})
-    assert openai.make("openai", deployment).max_response == openai.MAX_RESPONSE
-    assert openai.make("openai", replace(deployment, options={"api_key": "x", "max_response": 5})).max_response == 5
+    assert openai.make("openai", deployment).upstream.max_response == MAX_RESPONSE
+    assert (
+        openai.make("openai", replace(deployment, options={"api_key": "x", "max_response": 5})).upstream.max_response
+        == 5
+    )

@@ -1,36 +1,102 @@
-"""What looks at a request before a vendor sees it, and may refuse it. One file in `guardrails/` for each.
+"""What looks at a request before a vendor sees it and at the answer before the caller does. One file each in `guardrails/`.
 
-A guardrail file offers `make(options: Options) -> Guardrail`. Guardrails fail closed: one that breaks refuses.
+A guardrail file offers `make(options: Mapping[str, Any]) -> Guardrail` and raises `Misconfigured` with every mistake in
+its options. Guardrails fail closed: one that breaks refuses. They see texts, whatever dialect the request came in: the
+dialect says where in its JSON texts stand (`gateway/dialects`), and a guardrail may replace them in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from strata.errors import Refused, StrataError, Unavailable
 from strata.types import Json, Subject
 
+Place = Literal["system", "input", "retrieved", "tool", "output"]
+"""Where a text stands: instructions; what people say; passages and the results of tools; arguments of tool calls; the
+model's answer.
+"""
+
+
+@dataclass(slots=True)
+class Text:
+    """One text inside a request or an answer. `channel` names the run of text that it continues in a stream: `0` for
+    the first choice, `0.tool.1` for the arguments of its second tool call.
+    """
+
+    place: Place
+    channel: str
+    holder: Any = field(repr=False)
+    key: Any
+
+    @property
+    def value(self) -> str:
+        value: str = self.holder[self.key]
+        return value
+
+    def replace(self, value: str) -> None:
+        self.holder[self.key] = value
+
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict on a span of a text, in characters. It says what kind of thing was found, never the text itself."""
+
+    guardrail: str
+    verdict: Literal["refused", "masked", "flagged"]
+    place: Place
+    reason: str
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(slots=True)
 class Submission:
-    """A request as it is about to leave: who pays for it, what is to be done, and its JSON of `size` bytes."""
+    """A request as it is about to leave: who pays for it, what is to be done, and its JSON of `size` bytes.
+
+    `memory` holds what a guardrail needs again for the answer, under its name. `labels` is what has been learnt about
+    the data (`personal`, `health`); where the request may go depends on it.
+    """
 
     payer: Subject
     operation: str
-    body: Json
+    body: Json = field(repr=False)
     size: int
+    model: str = ""
+    texts: list[Text] = field(default_factory=list, repr=False)
+    findings: list[Finding] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict, repr=False)
+    labels: set[str] = field(default_factory=set)
+
+
+class Watch(Protocol):
+    """Looks at the answer of one call, streamed or whole, text by text."""
+
+    async def piece(self, text: Text) -> str:
+        """What of the channel's text may go on now, which may be less than has come; raises `Refused` to stop."""
+        ...
+
+    async def end(self, channel: str) -> str:
+        """What was held back, once a channel has ended; raises `Refused` to stop."""
+        ...
 
 
 class Guardrail(Protocol):
-    """Judges one submission. Its `name` stands in the event that tells of a refusal."""
+    """Judges requests and answers. Its `name` stands in the event that tells of a verdict."""
 
     @property
     def name(self) -> str: ...
 
-    async def inspect(self, submission: Submission) -> None:
-        """Return to let it pass; raise an error of the `Refused` branch, which says how to mend it, to stop it."""
+    async def request(self, submission: Submission) -> None:
+        """Return to let it pass, with texts replaced or not; raise an error of the `Refused` branch, which says how to
+        mend it, to stop it.
+        """
+        ...
+
+    def answer(self, submission: Submission) -> Watch | None:
+        """Who looks at the answer of this submission; None where nobody needs to."""
         ...
 
 
@@ -47,9 +113,13 @@ async def pass_all(guardrails: Sequence[Guardrail], submission: Submission) -> N
     """Let every guardrail look; raise `Blocked` at the first that refuses or breaks."""
     for guardrail in guardrails:
         try:
-            await guardrail.inspect(submission)
-        except Refused as error:
-            raise Blocked(guardrail.name, error) from error
+            await guardrail.request(submission)
         except Exception as error:
-            broken = Unavailable(f"the guardrail {guardrail.name!r} is broken, so nothing passes; tell an operator")
-            raise Blocked(guardrail.name, broken) from error
+            raise stopped(guardrail.name, error) from error
+
+
+def stopped(name: str, error: Exception) -> Blocked:
+    """What a guardrail's error means for the call: a refusal is one, and whatever else is a broken guardrail."""
+    if isinstance(error, Refused):
+        return Blocked(name, error)
+    return Blocked(name, Unavailable(f"the guardrail {name!r} is broken, so nothing passes; tell an operator"))

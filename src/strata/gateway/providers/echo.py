@@ -34,8 +34,12 @@ class Echo:
     calls: int = 0
     cancelled: int = 0
     requests: list[Json] = field(default_factory=list)
+    operations: frozenset[str] = frozenset({"chat", "embeddings"})
 
-    async def chat(self, request: Json) -> Json:
+    async def whole(self, operation: str, request: Json) -> Json:
+        return await (self._embed(request) if operation == "embeddings" else self._chat(request))
+
+    async def _chat(self, request: Json) -> Json:
         self._asked(request)
         try:
             await self._pause()
@@ -47,7 +51,7 @@ class Echo:
         choice = {"index": 0, "message": message, "finish_reason": self.script.get("finish_reason", "stop")}
         return self._answer("chat.completion", choice) | self._usage(request, self._reply(request))
 
-    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
+    async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002
         self._asked(request)
         said = 0
         fail_after = self.script.get("fail_after", 0)
@@ -72,7 +76,7 @@ class Echo:
         finally:
             self.cancelled += not finished
 
-    async def embed(self, request: Json) -> Json:
+    async def _embed(self, request: Json) -> Json:
         self._asked(request)
         await self._pause()
         await self._fail()

@@ -48,16 +48,17 @@ class LlamaCpp:
     _turns: asyncio.Semaphore = field(repr=False)
     _server: Any = field(default=None, repr=False)
     _folder: str = ""
+    operations: frozenset[str] = frozenset({"chat"})
     _loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    async def chat(self, request: Json) -> Json:
+    async def whole(self, operation: str, request: Json) -> Json:
         whole = Whole(self.name)
-        async for chunks in self.stream(request):
+        async for chunks in self.stream(operation, request):
             for chunk in chunks:
                 whole.add(chunk)
         return whole.completion()
 
-    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
+    async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002
         body = {
             **request,
             "stream": True,
@@ -79,9 +80,6 @@ class LlamaCpp:
                 await work
             finally:
                 leave.set()
-
-    async def embed(self, request: Json) -> Json:  # noqa: ARG002
-        raise UpstreamRefused(f"the model {self.name!r} chats; it does not make embeddings", vendor_status=400)
 
     def count(self, text: str) -> int:
         return byte_bound(text)

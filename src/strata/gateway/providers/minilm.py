@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from strata.errors import Invalid, Misconfigured, UpstreamRefused
+from strata.errors import Invalid, Misconfigured
 from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.types import Json
@@ -43,14 +43,12 @@ class MiniLM:
     _session: Any = field(default=None, repr=False)
     _tokenizer: Any = field(default=None, repr=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    operations: frozenset[str] = frozenset({"embeddings"})
 
-    async def chat(self, request: Json) -> Json:  # noqa: ARG002
-        raise UpstreamRefused(f"the model {self.name!r} makes embeddings; it does not chat", vendor_status=400)
+    async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
+        yield [await self.whole(operation, request)]
 
-    async def stream(self, request: Json) -> AsyncIterator[list[Json]]:
-        yield [await self.chat(request)]
-
-    async def embed(self, request: Json) -> Json:
+    async def whole(self, operation: str, request: Json) -> Json:  # noqa: ARG002
         texts = request["input"]
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
