@@ -7,7 +7,7 @@ policy's answers. Nothing is permitted that no policy permits, and a policy that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from strata.types import AccessLabel, Assistant, Corpus, Document, Principal, di
 
 Action = Literal[
     "find", "read", "add", "remove", "relabel", "list", "index", "ask", "view", "change", "call", "manage",
-    "report", "audit", "tell", "evaluate",
+    "report", "audit", "tell", "evaluate", "send",
 ]  # fmt: skip
 
 
@@ -59,6 +59,12 @@ class Resource:
         return cls("Department", department, tenant, (("department", department),))
 
     @classmethod
+    def deployment(cls, tenant: str, region: str, area: str, agreements: Iterable[str], own: bool) -> Resource:
+        """A model's whereabouts: its region as the operator wrote it and the area of law that it lies in."""
+        attributes = (("region", region), ("area", area), ("agreements", sorted(agreements)), ("own", own))
+        return cls("Deployment", f"{region} {'own' if own else 'vendor'}", tenant, attributes)
+
+    @classmethod
     def plain(cls, type: Literal["Model", "Key", "Ledger", "Tenant"], tenant: str, id: str) -> Resource:
         return cls(type, id, tenant)
 
@@ -90,6 +96,24 @@ class Access:
                 f"{principal.id!r} may not {action} {resource.type.lower()} {resource.id!r}; ask its owner for the right"
             )
 
+    def objection(
+        self, principal: Principal, action: Action, resource: Resource, context: Mapping[str, Any]
+    ) -> str | None:
+        """Why policy does not permit it: the names of the policies that forbid it; None when it does.
+
+        A policy that cannot be evaluated objects too: Cedar would pass over it, and over what it forbids.
+        """
+        if resource.tenant != principal.tenant:
+            return "tenants never meet"
+        request = _request(principal, action, resource, context)
+        [result] = cedarpy.is_authorized_batch([request], self.policies, _entities(principal, [resource]))
+        if result.diagnostics.errors:
+            return "a policy could not be evaluated"
+        if result.allowed:
+            return None
+        named: dict[str, str] = result.diagnostics.id_annotations_by_reason
+        return "; ".join(sorted(named.values())) or "no policy permits it"
+
     def may_read(self, principal: Principal, document: Document) -> bool:
         return document.label.key in self.readable(principal, [document.label])
 
@@ -109,18 +133,19 @@ class Access:
         own = [resource for resource in resources if resource.tenant == principal.tenant]
         if not own:
             return [False] * len(resources)
-        requests = [
-            {
-                "principal": _text(_kind(principal), principal.id),
-                "action": _text("Action", action),
-                "resource": _text(resource.type, resource.id),
-                "context": {},
-            }
-            for resource in own
-        ]
+        requests = [_request(principal, action, resource, {}) for resource in own]
         results = cedarpy.is_authorized_batch(requests, self.policies, _entities(principal, own))
         granted = {id(r): result.allowed for r, result in zip(own, results, strict=True)}
         return [granted.get(id(resource), False) for resource in resources]
+
+
+def _request(principal: Principal, action: Action, resource: Resource, context: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "principal": _text(_kind(principal), principal.id),
+        "action": _text("Action", action),
+        "resource": _text(resource.type, resource.id),
+        "context": dict(context),
+    }
 
 
 def _entities(principal: Principal, resources: list[Resource]) -> list[dict[str, Any]]:
