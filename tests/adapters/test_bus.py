@@ -3,8 +3,10 @@
 import pytest
 
 from strata.adapters.bus import memory as memory_bus
+from strata.adapters.bus import postgres as postgres_bus
 from strata.adapters.bus import sqlite as sqlite_bus
 from strata.adapters.records import memory, sqlite
+from strata.adapters.records import postgres as postgres_records
 from strata.testing.bus import BusPromise
 
 
@@ -28,3 +30,16 @@ class TestSqlite(BusPromise):
     @pytest.fixture
     def make_bus(self, records):
         return lambda: sqlite_bus.make("", records=records)
+
+
+@pytest.mark.xdist_group("postgres")
+class TestPostgres(BusPromise):
+    @pytest.fixture
+    async def records(self, postgres, schema):
+        records = await postgres_records.make(postgres.address(schema=schema))
+        yield records
+        await records.close()
+
+    @pytest.fixture
+    def make_bus(self, records):
+        return lambda: postgres_bus.make("", records=records)

@@ -1,22 +1,20 @@
-"""One subscriber of the SQLite bus: reads the outbox, hands events to the handler, and remembers how far it has come."""
+"""One subscriber of a durable bus: reads the outbox, hands events to the handler, and remembers how far it has come."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from strata.adapters.bus._kinds import pause
-from strata.adapters.records._statements import statements
-from strata.adapters.records.sqlite import SqliteRecords
 from strata.errors import StrataError
 from strata.events import decode
 from strata.ports.bus import Handler
 
 log = logging.getLogger(__name__)
 
-SQL = statements(__package__, "sqlite.sql")
 LANES = 8
 PAGE = 500
 WINDOW = 20_000
@@ -27,11 +25,44 @@ PACE = 0.005
 Stored = tuple[int, bytes]
 
 
+class Outbox(Protocol):
+    """The events of one store in the order of their commits, and how far each subscriber has come.
+
+    Raises `Unavailable`. `save` raises too where this process may no longer deliver to the subscriber.
+    """
+
+    async def cursor(self, name: str) -> int:
+        """Everything up to here has been read, and is handled or parked."""
+        ...
+
+    async def events(self, after: int, limit: int) -> Sequence[tuple[int, str, str, bytes]]:
+        """The events past a number: number, partition, kind, event."""
+        ...
+
+    async def parked_partitions(self, name: str) -> Sequence[str]: ...
+
+    async def parked_events(self, name: str, partition: str, limit: int) -> list[Stored]:
+        """What a partition that has failed still waits for, in order."""
+        ...
+
+    async def first_parked(self, name: str) -> int | None: ...
+
+    async def save(
+        self,
+        name: str,
+        cursor: int,
+        to_park: Mapping[str, Sequence[int]],
+        to_unpark: Sequence[tuple[str, int]],
+    ) -> None:
+        """Write down how far a subscriber has come, and remove what every subscriber has handled."""
+        ...
+
+
 class Subscription:
     """The delivery to one handler. `run` delivers until it is cancelled; only one process may run it at a time."""
 
-    def __init__(self, records: SqliteRecords, name: str, kinds: frozenset[str], handler: Handler, batch: int) -> None:
-        self.records = records
+    def __init__(self, outbox: Outbox, name: str, kinds: frozenset[str], handler: Handler, batch: int) -> None:
+        self.outbox = outbox
         self.name = name
         self.kinds = kinds
         self.handler = handler
@@ -75,15 +106,15 @@ class Subscription:
     async def run(self) -> None:
         """Deliver, from where this subscriber was left."""
         if not self._leading:
-            ((self._read_to,),) = self.records.read(SQL["cursor"], (self.name,))
-            for (partition,) in self.records.read(SQL["parked_partitions"], (self.name,)):
+            self._read_to = await self.outbox.cursor(self.name)
+            for partition in await self.outbox.parked_partitions(self.name):
                 self._parked[partition] = 0
                 self._ready.append(partition)
             self._leading = True
         while True:
             self._wake.clear()
             self._looked_at = asyncio.get_running_loop().time()
-            more = self._take()
+            more = await self._take()
             self._employ()
             if more:
                 await asyncio.sleep(0)
@@ -108,8 +139,8 @@ class Subscription:
     async def handled(self, head: int) -> bool:
         """Whether everything up to `head` has been handled, by whichever process leads."""
         await self.save()
-        ((cursor,),) = self.records.read(SQL["cursor"], (self.name,))
-        ((parked,),) = self.records.read(SQL["first_parked"], (self.name,))
+        cursor = await self.outbox.cursor(self.name)
+        parked = await self.outbox.first_parked(self.name)
         return bool(cursor >= head and (parked is None or parked > head))
 
     async def moved(self) -> None:
@@ -123,11 +154,11 @@ class Subscription:
 
     # ------------------------------------------------------------------ from the outbox into lanes
 
-    def _take(self) -> bool:
+    async def _take(self) -> bool:
         """Read what is new, one page; True if there may be more."""
         if self._in_hand() >= WINDOW:
             return False
-        rows = self.records.read(SQL["events"], (self._read_to, PAGE))
+        rows = await self.outbox.events(self._read_to, PAGE)
         for sequence, partition, kind, event in rows:
             self._read_to = sequence
             if kind not in self.kinds:
@@ -216,8 +247,9 @@ class Subscription:
 
     async def _retry(self, partition: str) -> None:
         try:
-            await self.save()
-            rows = self.records.read(SQL["parked_events"], (self.name, partition, self.batch))
+            async with self._saving:  # what is parked meanwhile is still in `_to_park` when the rows are looked at
+                await self._save()
+                rows = await self.outbox.parked_events(self.name, partition, self.batch)
         except StrataError:
             log.exception("what %s parked cannot be read", self.name)
             self._parked[partition] += 1
@@ -260,34 +292,26 @@ class Subscription:
             self._save_soon()
 
     async def save(self) -> None:
-        """Write down how far this subscriber has come, and remove what every subscriber has handled."""
+        """Write down how far this subscriber has come."""
         async with self._saving:
-            cursor = self._cursor()
-            if not self._leading or (cursor == self._saved and not self._to_park and not self._to_unpark):
-                return
-            to_park, self._to_park = self._to_park, {}
-            to_unpark, self._to_unpark = self._to_unpark, []
-            try:
-                await self.records.write(lambda connection: self._write(connection, cursor, to_park, to_unpark))
-            except BaseException:
-                for partition, sequences in to_park.items():
-                    self._to_park[partition] = sequences + self._to_park.get(partition, [])
-                self._to_unpark = to_unpark + self._to_unpark
-                raise
-            self._saved = cursor
+            await self._save()
+
+    async def _save(self) -> None:
+        cursor = self._cursor()
+        if not self._leading or (cursor == self._saved and not self._to_park and not self._to_unpark):
+            return
+        to_park, self._to_park = self._to_park, {}
+        to_unpark, self._to_unpark = self._to_unpark, []
+        try:
+            await self.outbox.save(self.name, cursor, to_park, to_unpark)
+        except BaseException:
+            for partition, sequences in to_park.items():
+                self._to_park[partition] = sequences + self._to_park.get(partition, [])
+            self._to_unpark = to_unpark + self._to_unpark
+            raise
+        self._saved = cursor
 
     def _cursor(self) -> int:
         while self._open and self._open[0] in self._done:
             self._done.discard(self._open.popleft())
         return self._open[0] - 1 if self._open else self._read_to
-
-    def _write(
-        self, connection: Any, cursor: int, to_park: dict[str, list[int]], to_unpark: list[tuple[str, int]]
-    ) -> None:
-        connection.executemany(
-            SQL["park"],
-            [(self.name, partition, sequence) for partition, sequences in to_park.items() for sequence in sequences],
-        )
-        connection.executemany(SQL["unpark"], [(self.name, partition, sequence) for partition, sequence in to_unpark])
-        connection.execute(SQL["advance"], (cursor, self.name))
-        connection.execute(SQL["prune"])

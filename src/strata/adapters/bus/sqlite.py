@@ -15,14 +15,17 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from strata.adapters.bus._kinds import names
-from strata.adapters.bus._subscription import SQL, Subscription
+from strata.adapters.bus._subscription import Stored, Subscription
+from strata.adapters.records._statements import statements
 from strata.adapters.records.sqlite import PATIENCE, SqliteRecords, begin
 from strata.errors import Deadline, Misconfigured, Unavailable
 from strata.events import Event
@@ -31,9 +34,46 @@ from strata.ports.records import Records
 
 log = logging.getLogger(__name__)
 
+SQL = statements(__package__, "sqlite.sql")
 POLL = 0.1
 STANDBY = 0.25
 GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteOutbox:
+    """The outbox beside the records of one file; whoever saves holds the subscriber's lease."""
+
+    records: SqliteRecords
+
+    async def cursor(self, name: str) -> int:
+        ((cursor,),) = self.records.read(SQL["cursor"], (name,))
+        return int(cursor)
+
+    async def events(self, after: int, limit: int) -> list[tuple[int, str, str, bytes]]:
+        return self.records.read(SQL["events"], (after, limit))
+
+    async def parked_partitions(self, name: str) -> list[str]:
+        return [partition for (partition,) in self.records.read(SQL["parked_partitions"], (name,))]
+
+    async def parked_events(self, name: str, partition: str, limit: int) -> list[Stored]:
+        return self.records.read(SQL["parked_events"], (name, partition, limit))
+
+    async def first_parked(self, name: str) -> int | None:
+        ((first,),) = self.records.read(SQL["first_parked"], (name,))
+        return None if first is None else int(first)
+
+    async def save(
+        self, name: str, cursor: int, to_park: Mapping[str, Sequence[int]], to_unpark: Sequence[tuple[str, int]]
+    ) -> None:
+        def write(connection: Any) -> None:
+            parked = [(name, partition, sequence) for partition, some in to_park.items() for sequence in some]
+            connection.executemany(SQL["park"], parked)
+            connection.executemany(SQL["unpark"], [(name, partition, sequence) for partition, sequence in to_unpark])
+            connection.execute(SQL["advance"], (cursor, name))
+            connection.execute(SQL["prune"])
+
+        await self.records.write(write)
 
 
 class SqliteBus:
@@ -51,7 +91,7 @@ class SqliteBus:
             raise RuntimeError("subscribe before the bus is started")
         if not self.records.read(SQL["cursor"], (name,)):
             _written(self.records.path, SQL["enter"], (name,))
-        self.subscriptions[name] = Subscription(self.records, name, names(kinds), handler, batch)
+        self.subscriptions[name] = Subscription(SqliteOutbox(self.records), name, names(kinds), handler, batch)
 
     async def start(self) -> None:
         if not self._tasks:
