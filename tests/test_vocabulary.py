@@ -19,7 +19,7 @@ def sample(kind: type[events.Event]) -> events.Event:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             types = {
                 "int": 3, "bool": True, "tuple[str, ...]": ("a", "b"), "Subject": Subject("t", "d", "p"),
-                "Usage": Usage(1, 2, 1, 0),
+                "Usage": Usage(1, 2, 1, 0), "tuple[Json, ...]": ({"reason": "x"},),
             }  # fmt: skip
             filled[field.name] = types.get(str(field.type), "text")
     return kind(**filled)

@@ -16,13 +16,13 @@ from typing import Any
 
 import typer.main
 
-from strata import errors, events, plugins, settings
+from strata import errors, events, plugins, schema
 from strata.app.options import Options as AppOptions
 from strata.cli import cli
 from strata.data.options import Options as DataOptions
 from strata.gateway.options import Options as GatewayOptions
 from strata.reporting.options import Options as ReportingOptions
-from strata.settings import File
+from strata.schema import File
 
 HERE = Path(__file__).parent
 MADE = "<!-- made by docs/reference/generate.py; change the code, not this page -->\n"
@@ -77,7 +77,7 @@ def settings_page() -> Iterator[str]:
 
 def _model(annotation: object) -> type | None:
     for candidate in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, settings.Section):
+        if isinstance(candidate, type) and issubclass(candidate, schema.Section):
             return candidate
     return None
 
@@ -88,7 +88,7 @@ def _plain(value: object) -> str:
 
 def _type(annotation: object) -> str:
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for long, short in (("typing.", ""), ("strata.settings._", ""), ("<class '", ""), ("'>", "")):
+    for long, short in (("typing.", ""), ("strata.schema.", ""), ("<class '", ""), ("'>", "")):
         text = text.replace(long, short)
     return text.replace("|", "or").replace("Annotated[", "").split(", FieldInfo")[0].split(", BeforeValidator")[0]
 

@@ -124,7 +124,9 @@ class PassagesFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecorded(Event):
-    """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled."""
+    """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled.
+    `model` is our own name for it, `deployment` the one behind it that answered, after so many `attempts`.
+    """
 
     request: str
     payer: Subject
@@ -138,6 +140,9 @@ class UsageRecorded(Event):
     duration_ms: int
     streamed: bool = False
     estimated: bool = False
+    deployment: str = ""
+    first_token_ms: int = 0
+    attempts: int = 1
 
     audited: ClassVar[bool] = False
 
@@ -167,6 +172,22 @@ class CallRefused(Event):
     @property
     def partition(self) -> str:
         return f"{self.tenant}/usage/{self.payer.department}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailActed(Event):
+    """Guardrails found something in a call. `findings`: guardrail, verdict (refused, masked, flagged), place, reason,
+    and the span in characters; never the text itself.
+    """
+
+    request: str
+    payer: Subject
+    model: str
+    findings: tuple[Json, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

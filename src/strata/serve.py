@@ -22,7 +22,8 @@ from strata import __version__
 from strata.errors import Misconfigured, NotFound, StrataError
 from strata.remote import serve as serve_remote
 from strata.running import claim
-from strata.settings import Role, Settings
+from strata.schema import Role
+from strata.settings import Settings
 from strata.wiring import CONTRACTS, Platform, build, key_for
 
 log = logging.getLogger(__name__)

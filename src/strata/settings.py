@@ -12,26 +12,25 @@ import secrets
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from strata import plugins
 from strata.app.options import Options as AppOptions
 from strata.data.options import Options as DataOptions
 from strata.errors import Misconfigured
 from strata.factory.options import Options as FactoryOptions
-from strata.gateway.options import Deployment
+from strata.gateway.options import Deployment, GuardrailOptions, LimitRule, RouteOptions, Variant
 from strata.gateway.options import Options as GatewayOptions
 from strata.reporting.options import Notifier
 from strata.reporting.options import Options as ReportingOptions
+from strata.schema import CorpusTable, File, ModelTable, Role
 from strata.types import Assistant, Budget, Corpus, Department, Money, Person, Price
 
-Role = Literal["gateway", "data", "app", "factory", "reporting"]
 ROLES: tuple[Role, ...] = ("reporting", "gateway", "data", "app", "factory")
 NEEDS: dict[Role, tuple[Role, ...]] = {
     "reporting": (),
@@ -49,7 +48,7 @@ class Stores:
     """Which adapter stands behind each port: `scheme:address`; `{layer}` in an address becomes the layer's name."""
 
     objects: str = "folder:objects"
-    records: str = "sqlite:records/{layer}.db"
+    records: str = field(default="sqlite:records/{layer}.db", repr=False)  # an address may hold a password
     vectors: str = "lancedb:vectors"
     graph: str = "oxigraph:graph"
     analytics: str = "duckdb:analytics"
@@ -66,6 +65,7 @@ class Settings:
     policies: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8800
+    workers: int = 1
     web: Path | None = None
     stores: Stores = field(default_factory=Stores)
     remote: dict[Role, str] = field(default_factory=dict)
@@ -80,160 +80,6 @@ class Settings:
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
-
-
-# ------------------------------------------------------------------ the file's shape
-
-
-def _money(value: Any) -> int:
-    """A decimal amount of a currency as micro-units: 0.25 or "0.25" is 250000."""
-    try:
-        micros = Decimal(str(value)) * 1_000_000
-    except InvalidOperation as error:
-        raise ValueError(f"{value!r} is not an amount such as 12.50") from error
-    if micros != micros.to_integral_value() or micros < 0:
-        raise ValueError(f"{value!r} must be a positive amount with at most six decimals")
-    return int(micros)
-
-
-Amount = Annotated[int, BeforeValidator(_money)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:.*)?$")]
-
-
-class Section(BaseModel):
-    """A table of the file: what is not declared here is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Strata(Section):
-    tenant: Slug = "local"
-    name: str = ""
-    home: str = ".strata"
-    master_key: str = ""
-    policies: list[str] = []
-
-
-class _Serve(Section):
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8800
-    secure_cookies: bool = False
-    web: str = ""
-
-
-class _Stores(Section):
-    objects: Scheme = Stores().objects
-    records: Scheme = Stores().records
-    vectors: Scheme = Stores().vectors
-    graph: Scheme = Stores().graph
-    analytics: Scheme = Stores().analytics
-
-
-class _Remote(Section):
-    gateway: str = ""
-    data: str = ""
-    app: str = ""
-    factory: str = ""
-    reporting: str = ""
-    keys: dict[Role, str] = {}
-
-
-class _Price(Section):
-    """In the currency per million tokens; `request` per call."""
-
-    input: Amount = 0
-    output: Amount = 0
-    cached_input: Amount | None = None
-    request: Amount = 0
-    currency: str = "USD"
-
-
-class _Model(Section):
-    kind: Literal["chat", "embedding"]
-    provider: Scheme
-    model: str = ""
-    context: Annotated[int, Field(ge=0)] = 0
-    dimensions: Annotated[int, Field(ge=0)] = 0
-    price: _Price = _Price()
-    timeout: Annotated[float, Field(gt=0)] = 120.0
-    first_token_timeout: Annotated[float, Field(gt=0)] = 30.0
-    options: dict[str, Any] = {}
-
-
-class _Department(Section):
-    id: Slug
-    name: str
-
-
-class _Person(Section):
-    id: Slug
-    name: str
-    email: str = ""
-    title: str = ""
-    department: Slug
-    groups: list[Slug] = []
-    roles: list[Literal["member", "editor", "finance", "auditor", "platform", "scientist"]] = ["member"]
-
-
-class _Corpus(Section):
-    id: Slug
-    name: str
-    department: str = ""
-    readers: list[Slug] = []
-    classification: Literal["public", "internal", "confidential", "restricted"] = "internal"
-    path: str = ""
-
-
-class _Assistant(Section):
-    id: Slug
-    name: str
-    department: str = ""
-    description: str = ""
-    language: str = "en"
-    mode: Literal["generative", "extractive"] = "extractive"
-    fallback: Literal["extractive", "none"] = "extractive"
-    model: str = ""
-    corpora: list[str]
-    users: list[str]
-    instructions: str = ""
-    suggestions: list[str] = []
-    notice: str = "Answers are made by a machine from your documents. Check the sources."
-
-
-class _Budget(Section):
-    id: Slug
-    name: str
-    subject: Annotated[str, Field(pattern=r"^(tenant|(department|person|assistant|key):.+)$")]
-    limit: Amount
-    currency: str = "USD"
-    period: Literal["day", "month"] = "month"
-    alarm_percent: Annotated[int, Field(ge=1, le=100)] = 80
-
-
-class _Notifier(Section):
-    kind: str
-    options: dict[str, Any] = {}
-
-
-class File(Section):
-    """The whole file."""
-
-    strata: _Strata = _Strata()
-    serve: _Serve = _Serve()
-    stores: _Stores = _Stores()
-    remote: _Remote = _Remote()
-    models: dict[Slug, _Model] = {}
-    departments: list[_Department] = []
-    people: list[_Person] = []
-    corpora: list[_Corpus] = []
-    assistants: list[_Assistant] = []
-    budgets: list[_Budget] = []
-    notifiers: list[_Notifier] = []
-    gateway: dict[str, Any] = {}
-    data: dict[str, Any] = {}
-    reporting: dict[str, Any] = {}
-    app: dict[str, Any] = {}
 
 
 # ------------------------------------------------------------------ reading
@@ -270,6 +116,7 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
         for name, model in file.models.items()
     )
     port = _port(environ, file.serve.port, wrong)
+    stores = _stores(file, references, wrong)
     layers = _layers(file, deployments, references, wrong)
     if wrong:
         raise Misconfigured(wrong)
@@ -286,8 +133,9 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
         policies=_policies(file.strata.policies, references.anchor),
         host=file.serve.host,
         port=port,
+        workers=file.serve.workers,
         web=_web(file.serve.web, references.anchor),
-        stores=Stores(**file.stores.model_dump()),
+        stores=stores,
         remote={role: url for role in ROLES if (url := getattr(file.remote, role))},
         door_keys=doors,
         source=source,
@@ -301,8 +149,27 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield f"{place}: there is no such setting"
         else:
-            given = "" if problem["type"] == "missing" else f" (it is {problem['input']!r})"
+            given = "" if problem["type"] == "missing" else f" (it is {_shown(problem['input'])})"
             yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _shown(value: object) -> str:
+    """A value as it may be shown: without the password that an address may hold."""
+    return re.sub(r"//[^/]*@|:[^:@/]*@", "//…@", repr(value))
+
+
+def _stores(file: File, references: _References, wrong: list[str]) -> Stores:
+    """Where each port leads. The address, or what follows its scheme, may stand elsewhere: `postgres:env:STRATA_DB`."""
+    found: dict[str, str] = {}
+    for port, address in file.stores.model_dump().items():
+        place = f"stores.{port}"
+        whole = references.text(address, place)
+        scheme, colon, rest = whole.partition(":")
+        rest = references.text(rest, place)
+        found[port] = f"{scheme}{colon}{rest.removeprefix(f'{scheme}:')}"
+        if not wrong:
+            wrong.extend(_plugin(place, port, found[port]))
+    return Stores(**found)
 
 
 def _contradictions(file: File) -> Iterator[str]:
@@ -314,7 +181,7 @@ def _contradictions(file: File) -> Iterator[str]:
     departments = {item.id for item in file.departments}
     corpora = {item.id for item in file.corpora}
     groups = departments | {"everyone"} | {group for person in file.people for group in person.groups}
-    chat = {name for name, model in file.models.items() if model.kind == "chat"}
+    chat = {name for name, model in (file.models | file.routes).items() if model.kind == "chat"}
     for index, person in enumerate(file.people):
         yield from _known(f"people[{index}].department", [person.department], departments)
     for index, corpus in enumerate(file.corpora):
@@ -330,8 +197,19 @@ def _contradictions(file: File) -> Iterator[str]:
             yield f"{place}.model: a generative assistant needs a model; there are {sorted(chat)}"
     for name, model in file.models.items():
         yield from _plugin(f"models.{name}.provider", "provider", model.provider)
-    for port in ("objects", "records", "vectors", "graph", "analytics"):
-        yield from _plugin(f"stores.{port}", port, getattr(file.stores, port))
+    for name, route in file.routes.items():
+        if name in file.models:
+            yield f"routes.{name}: there is a model of this name; call one of them otherwise"
+        alike = {other for other, model in file.models.items() if model.kind == route.kind}
+        yield from _known(f"routes.{name}.variants", [variant.model for variant in route.variants], alike)
+        yield from _known(f"routes.{name}.fallbacks", route.fallbacks, alike)
+        yield from _known(f"routes.{name}.shadow", [route.shadow.model] if route.shadow else [], alike)
+        if not any(variant.weight for variant in route.variants):
+            yield f"routes.{name}.variants: at least one of them needs a weight above 0"
+    for index, guardrail in enumerate(file.guardrails):
+        yield from _plugin(f"guardrails[{index}].kind", "guardrail", guardrail.kind)
+        yield from _known(f"guardrails[{index}].models", guardrail.models, set(file.models) | set(file.routes))
+        yield from _known(f"guardrails[{index}].departments", guardrail.departments, departments)
     for index, notifier in enumerate(file.notifiers):
         yield from _plugin(f"notifiers[{index}].kind", "notifier", notifier.kind)
     for role in ROLES:
@@ -364,6 +242,10 @@ class _References:
         return {name: self.text(value, f"{place}.{name}") for name, value in options.items()}
 
     def text(self, value: Any, place: str) -> Any:
+        if isinstance(value, dict):
+            return self.inside(value, place)
+        if isinstance(value, list):
+            return [self.text(item, f"{place}[{index}]") for index, item in enumerate(value)]
         if not isinstance(value, str):
             return value
         kind, _, rest = value.partition(":")
@@ -380,9 +262,38 @@ class _References:
         return value
 
 
-def _deployment(name: str, model: _Model, options: dict[str, Any]) -> Deployment:
-    fields = model.model_dump(exclude={"price", "options"})
-    return Deployment(name=name, price=Price(**model.price.model_dump()), options=options, **fields)
+def _deployment(name: str, model: ModelTable, options: dict[str, Any]) -> Deployment:
+    fields = model.model_dump(exclude={"price", "options", "agreements"})
+    price, agreements = Price(**model.price.model_dump()), frozenset(model.agreements)
+    return Deployment(name=name, price=price, options=options, agreements=agreements, **fields)
+
+
+def _gateway(file: File, references: _References) -> dict[str, Any]:
+    """What stands in tables of its own and concerns the gateway."""
+    routes = tuple(
+        RouteOptions(
+            name,
+            item.kind,
+            tuple(Variant(it.model, it.weight) for it in item.variants),
+            item.strategy,
+            item.sticky,
+            tuple(item.fallbacks),
+            item.retries,
+            Variant(item.shadow.model, item.shadow.weight) if item.shadow else None,
+        )
+        for name, item in file.routes.items()
+    )
+    guardrails = tuple(
+        GuardrailOptions(
+            item.kind,
+            references.inside(item.options, f"guardrails[{index}].options"),
+            frozenset(item.models),
+            frozenset(item.departments),
+        )
+        for index, item in enumerate(file.guardrails)
+    )
+    limits = tuple(LimitRule(**item.model_dump()) for item in file.limits)
+    return {"routes": routes, "guardrails": guardrails, "limits": limits}
 
 
 def _layers(
@@ -411,7 +322,10 @@ def _layers(
     ) or (Notifier("log"),)
     embedding = next((item.name for item in deployments if item.kind == "embedding"), "embedding")
     return {
-        "gateway": _options(GatewayOptions, "gateway", file.gateway, wrong, models=deployments, budgets=budgets),
+        "gateway": _options(
+            GatewayOptions, "gateway", file.gateway, wrong,
+            models=deployments, budgets=budgets, **_gateway(file, references),
+        ),
         "data": _options(DataOptions, "data", {"embedding": embedding, **file.data}, wrong, corpora=corpora),
         "reporting": _options(
             ReportingOptions, "reporting", file.reporting, wrong,
@@ -425,7 +339,7 @@ def _layers(
     }  # fmt: skip
 
 
-def _corpus(item: _Corpus, anchor: Path) -> Corpus:
+def _corpus(item: CorpusTable, anchor: Path) -> Corpus:
     readers = frozenset(item.readers or ([item.department] if item.department else []))
     path = str(anchor / item.path) if item.path else ""
     return Corpus(item.id, item.name, item.department, readers, item.classification, path)

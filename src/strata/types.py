@@ -116,12 +116,15 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call. Cached tokens are part of the prompt's, reasoning tokens part of the completion's."""
+    """Tokens of one call. Cached tokens and those written to a vendor's cache are part of the prompt's, reasoning
+    tokens part of the completion's.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -160,7 +163,7 @@ class Model:
     """A model under the platform's own name; which vendor stands behind it is the gateway's business."""
 
     name: str
-    kind: Literal["chat", "embedding"]
+    kind: Literal["chat", "embedding", "rerank", "image", "speech", "transcription"]
     context: int = 0
     dimensions: int = 0
 

@@ -14,6 +14,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -28,7 +29,8 @@ from strata.ports.bus import Bus, Handler
 from strata.ports.records import Records
 from strata.remote import Line, connect, door_key
 from strata.running import where
-from strata.settings import NEEDS, ROLES, Role, Settings
+from strata.schema import Role
+from strata.settings import NEEDS, ROLES, Settings
 from strata.types import Principal
 
 if TYPE_CHECKING:
@@ -167,13 +169,23 @@ async def _open(
 
 
 async def _make(platform: Platform, port: str, address: str, layer: str, **more: Any) -> Any:
+    module, place = _place(port, address, layer)
+    return await module.make(place, home=platform.settings.home, **more)
+
+
+def _place(port: str, address: str, layer: str) -> tuple[ModuleType, str]:
+    """The adapter's module, and the address for this layer. An adapter that offers `completed` adds what is left out."""
     scheme, rest = split(address)
-    return await find(port, scheme).make(rest.replace("{layer}", layer), home=platform.settings.home, **more)
+    module = find(port, scheme)
+    whole = module.completed(rest) if hasattr(module, "completed") else rest
+    return module, whole.replace("{layer}", layer)
 
 
 async def _records(platform: Platform, stack: contextlib.AsyncExitStack, role: Role) -> Records:
     """The layer's own records, and the bus that carries what is committed to them."""
     address = platform.settings.stores.records
+    if _place("records", address, role)[1] in {_place("records", address, other)[1] for other in platform.buses}:
+        raise Misconfigured("stores.records: put {layer} into the address, so that each layer has records of its own")
     records: Records = await _open(platform, stack, "records", address, role)
     platform.buses[role] = await _make(platform, "bus", address, role, records=records)
     return records
@@ -292,8 +304,8 @@ async def open_signin(settings: Settings) -> AsyncIterator[SignIn]:
 
 @contextlib.asynccontextmanager
 async def _records_alone(settings: Settings, role: Role) -> AsyncIterator[Records]:
-    scheme, rest = split(settings.stores.records)
-    records: Records = await find("records", scheme).make(rest.replace("{layer}", role), home=settings.home)
+    module, place = _place("records", settings.stores.records, role)
+    records: Records = await module.make(place, home=settings.home)
     try:
         yield records
     finally:

@@ -32,9 +32,10 @@ from strata.errors import (
 )
 from strata.events import CallRefused
 from strata.gateway.build import build
-from strata.gateway.gateway import Caller
+from strata.gateway.caller import Ask, Caller
+from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Submission
-from strata.gateway.options import Deployment, Options
+from strata.gateway.options import Deployment, GuardrailOptions, Options
 from strata.types import ChatRequest, EmbedRequest, Message, Money, Price, Principal, Subject, Usage, now
 
 from .conftest import (
@@ -150,7 +151,7 @@ async def test_a_limit_of_tokens_that_nobody_set_is_sent_to_the_vendor():
     async with world(default_max_tokens=77) as it:
         caller = Caller(INES, Subject(TENANT, "research", "ines"))
         body = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
-        await it.gateway.chat(caller, body, "r1")
+        await it.gateway.whole(caller, Ask("chat", body, "r1"))
         assert it.echo().requests[-1]["max_completion_tokens"] == 77
 
 
@@ -176,7 +177,7 @@ async def test_a_call_under_way_is_not_made_a_second_time():
 
 
 async def test_a_call_that_failed_may_be_tried_again_under_its_id():
-    async with world(echo(reply="x", fail="broken", fail_times=1)) as it:
+    async with world(echo(reply="x", fail="broken", fail_times=1), retries=0) as it:
         with pytest.raises(UpstreamBroken):
             await it.gateway.complete(INES, ask("a", request_id="r1"))
         assert (await it.gateway.complete(INES, ask("a", request_id="r1"))).text == "x"
@@ -331,11 +332,14 @@ async def test_a_guardrail_that_breaks_lets_nothing_pass():
     class Broken:
         name = "broken"
 
-        async def inspect(self, submission: Submission) -> None:
+        def answer(self, submission: Submission) -> None:
+            return None
+
+        async def request(self, submission: Submission) -> None:
             raise ZeroDivisionError
 
     async with world() as it:
-        gateway = replace(it.gateway, guardrails=(Broken(),))
+        gateway = replace(it.gateway, guards=Guards(((GuardrailOptions("broken"), Broken()),)))
         with pytest.raises(Unavailable, match="'broken' is broken"):
             await gateway.complete(INES, ask())
         assert it.echo().calls == 0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from strata.adapters.records.memory import MemoryRecords
 from strata.errors import Forbidden, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
-from strata.gateway.call import parse_usage
-from strata.gateway.estimate import IMAGE, byte_bound, completion_bound, likely_prompt, prompt_bound
+from strata.gateway.dialects.chat import bound, parse_usage
+from strata.gateway.estimate import IMAGE, byte_bound, likely_prompt, prompt_bound
 from strata.gateway.keys import Keys
 from strata.gateway.limits import Limits
 from strata.gateway.prices import Tariff, published
@@ -108,14 +108,14 @@ def test_a_likely_count_is_well_below_the_bound():
 
 
 def test_the_answers_limit_is_for_every_choice():
-    assert completion_bound(chat("x", max_tokens=10, n=3), 512) == 30
-    assert completion_bound(chat("x", max_tokens=10, max_completion_tokens=20), 512) == 20
+    assert bound(chat("x", max_tokens=10, n=3), 512) == 30
+    assert bound(chat("x", max_tokens=10, max_completion_tokens=20), 512) == 20
     body = chat("x")
-    assert completion_bound(body, 512) == 512
+    assert bound(body, 512) == 512
     assert body["max_completion_tokens"] == 512
     for wrong in ({"max_tokens": -1}, {"max_tokens": True}, {"n": 1000}, {"max_tokens": 1.5}):
         with pytest.raises(Invalid):
-            completion_bound(chat("x", **wrong), 512)
+            bound(chat("x", **wrong), 512)
 
 
 @pytest.mark.parametrize(

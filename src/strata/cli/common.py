@@ -18,7 +18,8 @@ from rich.console import Console
 
 from strata.errors import NotFound
 from strata.running import claim, where
-from strata.settings import NEEDS, ROLES, Role, Settings
+from strata.schema import Role
+from strata.settings import NEEDS, ROLES, Settings
 from strata.types import Corpus, Principal
 from strata.wiring import Platform, build, neighbour
 

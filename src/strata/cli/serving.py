@@ -14,8 +14,9 @@ from strata.cli.common import SettingsPath, out, run_async
 from strata.cli.documents import bring_in
 from strata.errors import Invalid
 from strata.running import where
+from strata.schema import Role
 from strata.serve import run as run_server
-from strata.settings import ROLES, Role, Settings
+from strata.settings import ROLES, Settings
 from strata.settings import load as load_settings
 from strata.wiring import Platform, open_signin
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from strata import plugins
 from strata.access import Access
 from strata.errors import Misconfigured
 from strata.gateway.gateway import ModelGateway
-from strata.gateway.guardrails import size
+from strata.gateway.guarding import guards
 from strata.gateway.keys import Keys
 from strata.gateway.lease import mine
 from strata.gateway.limits import Limits
-from strata.gateway.options import Deployment, Options
+from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
 from strata.gateway.prices import Tariff, published
-from strata.gateway.router import Route, Router
+from strata.gateway.router import Route, Router, Target
 from strata.gateway.spend import KINDS, Spend
 from strata.gateway.till import Till
 from strata.ports.records import Records
@@ -37,6 +37,13 @@ async def build(options: Options, *, tenant: str, records: Records, access: Acce
             routes[deployment.name] = _route(deployment)
         except Misconfigured as error:
             wrong += error.mistakes
+    targets = {name: Target(name, (route,), options.retries) for name, route in routes.items()}
+    for route_options in options.routes:
+        try:
+            targets[route_options.name] = _target(route_options, routes)
+        except Misconfigured as error:
+            wrong += error.mistakes
+    guardrails = (GuardrailOptions("size", {"max_body": options.max_body}), *options.guardrails)
     wrong += _budget_mistakes(options.budgets, routes.values())
     if wrong:
         raise Misconfigured(wrong)
@@ -45,16 +52,29 @@ async def build(options: Options, *, tenant: str, records: Records, access: Acce
         options,
         records,
         access,
-        Router(routes),
+        Router(targets, routes),
         Till(
             Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
             Limits(options.requests_per_minute, options.max_concurrent),
         ),
-        (size.make(options),),
+        guards(guardrails),
         Keys(records, access, tenant),
     )
     await gateway.start()
     return gateway
+
+
+def _target(options: RouteOptions, routes: Mapping[str, Route]) -> Target:
+    """The deployments behind a route, those tried first in front."""
+    names = dict.fromkeys([variant.model for variant in options.variants] + list(options.fallbacks))
+    unknown = [name for name in names if name not in routes]
+    if unknown:
+        raise Misconfigured(f"routes.{options.name}: there are no models {unknown}; there are {sorted(routes)}")
+    behind = tuple(routes[name] for name in names)
+    currencies = {route.tariff.currency for route in behind if not route.tariff.free}
+    if len(currencies) > 1:
+        raise Misconfigured(f"routes.{options.name}: its models are priced in {sorted(currencies)}; use one currency")
+    return Target(options.name, behind, options.retries)
 
 
 def _route(deployment: Deployment) -> Route:

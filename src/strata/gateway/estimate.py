@@ -18,10 +18,8 @@ OVERHEAD = 8
 IMAGE = 50_000
 """Tokens of one picture, at the most: what the dearest published tile scheme comes to for a picture of any size."""
 
-MEDIA = {"image_url", "input_audio", "file"}
+MEDIA = {"image_url", "input_audio", "file", "image", "document", "input_image", "input_file"}
 """Parts of a message that are not counted by the length of their text."""
-
-MAX_CHOICES = 128
 
 
 def prompt_bound(body: Json, count: Callable[[str], int]) -> int:
@@ -43,21 +41,6 @@ def _bound(body: Json, count: Callable[[str], int]) -> int:
         elif name != "model" and isinstance(value, (str, list, dict)):
             total += _weigh(value, count)
     return total
-
-
-def completion_bound(body: Json, default: int) -> int:
-    """The most tokens that the answer may have, over all choices. Raises `Invalid` for limits that make no sense.
-
-    Where the caller set no limit, `default` is put into the request, so that the vendor keeps to it as well.
-    """
-    limits = [_whole(body, name) for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
-    if not limits:
-        body["max_completion_tokens"] = default
-        limits = [default]
-    choices = 1 if body.get("n") is None else _whole(body, "n")
-    if choices > MAX_CHOICES:
-        raise Invalid(f"'n' is at most {MAX_CHOICES}", param="n")
-    return max(limits) * choices
 
 
 def likely_tokens(text: str) -> int:
@@ -94,7 +77,8 @@ def _weigh_input(text: Any, count: Callable[[str], int]) -> int:
     return 1 if isinstance(text, int) else OVERHEAD + _weigh(text, count)
 
 
-def _whole(body: Json, name: str) -> int:
+def whole_number(body: Json, name: str) -> int:
+    """The limit of that name. Raises `Invalid` for what is none."""
     value = body[name]
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise Invalid(f"'{name}' must be a whole number of at least 1", param=name)

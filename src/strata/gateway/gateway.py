@@ -1,7 +1,7 @@
 """The one door to every model: each call is routed, judged, reserved, made, and settled exactly once.
 
-`chat`, `pieces` and `embeddings` work on OpenAI's JSON and serve the HTTP door; `complete`, `stream` and `embed` are
-the same for the other layers, as `contracts.Gateway` promises. Settling happens beside the answer: the caller does not
+`whole` and `pieces` work on the JSON of any dialect and serve the HTTP door; `complete`, `stream` and `embed` are the
+same for the other layers, as `contracts.Gateway` promises. Settling happens beside the answer: the caller does not
 wait for it, and a caller who leaves cannot stop it.
 """
 
@@ -11,24 +11,30 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 import orjson
 
 from strata.access import Access, Resource
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
-from strata.events import CallRefused
+from strata.events import CallRefused, GuardrailActed
+from strata.gateway import speaking
 from strata.gateway.call import Call
-from strata.gateway.estimate import completion_bound, prompt_bound
-from strata.gateway.guardrail import Blocked, Guardrail, Submission, pass_all
+from strata.gateway.caller import Ask, Caller
+from strata.gateway.dialects import DIALECTS
+from strata.gateway.dialects.chat import usage_json
+from strata.gateway.estimate import prompt_bound
+from strata.gateway.guarding import Guards
+from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
 from strata.gateway.options import Options
-from strata.gateway.router import Router
+from strata.gateway.router import Router, Target
 from strata.gateway.spend import Bill, Outcome, Quote
 from strata.gateway.till import Till
+from strata.gateway.watching import watching
 from strata.ports.records import Records
 from strata.types import (
     BudgetStatus,
@@ -42,30 +48,19 @@ from strata.types import (
     Money,
     Principal,
     Subject,
-    Usage,
 )
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 DRAIN = 10.0
 """Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls and who pays."""
-
-    principal: Principal
-    payer: Subject
-
-    @property
-    def name(self) -> str:
-        return self.payer.key or self.principal.id
-
-
-@dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole answer as OpenAI's JSON, and what it cost."""
+    """A whole answer in the JSON of its operation, and what it cost."""
 
     request: str
     body: Json
@@ -114,7 +109,7 @@ class ModelGateway:
     access: Access
     router: Router
     till: Till
-    guardrails: tuple[Guardrail, ...]
+    guards: Guards
     keys: Keys
     state: State = field(default_factory=State, repr=False)
 
@@ -122,7 +117,7 @@ class ModelGateway:
 
     async def complete(self, principal: Principal, request: ChatRequest) -> Completion:
         caller = Caller(principal, self._payer(principal, request.assistant))
-        answer = await self.chat(caller, _chat_body(request), request.request_id)
+        answer = await self.whole(caller, Ask("chat", _chat_body(request), request.request_id))
         choice = answer.body["choices"][0]
         text = (choice.get("message") or {}).get("content") or ""
         cost = Money(answer.bill.cost, answer.currency)
@@ -133,7 +128,7 @@ class ModelGateway:
     async def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[Delta]:
         caller = Caller(principal, self._payer(principal, request.assistant))
         finish = "stop"
-        async with aclosing(self.pieces(caller, _chat_body(request), request.request_id)) as pieces:
+        async with aclosing(self.pieces(caller, Ask("chat", _chat_body(request), request.request_id))) as pieces:
             async for chunks in pieces:
                 if isinstance(chunks, Ended):
                     cost = Money(chunks.bill.cost, chunks.currency)
@@ -147,7 +142,7 @@ class ModelGateway:
     async def embed(self, principal: Principal, request: EmbedRequest) -> Embeddings:
         caller = Caller(principal, self._payer(principal, request.assistant))
         body: Json = {"model": request.model, "input": list(request.texts)}
-        answer = await self.embeddings(caller, body, request.request_id)
+        answer = await self.whole(caller, Ask("embeddings", body, request.request_id))
         rows = sorted(answer.body["data"], key=lambda row: int(row.get("index", 0)))
         if len(rows) != len(request.texts):
             raise UpstreamBroken(
@@ -159,145 +154,162 @@ class ModelGateway:
 
     async def models(self, principal: Principal) -> list[Model]:
         """The models that this principal may call."""
-        return [route.model for route in self.router if self._may_call(principal, route.deployment.name)]
+        return [target.model for target in self.router if self._permitted(principal, target.name)]
 
     async def budgets(self, principal: Principal) -> list[BudgetStatus]:
         """The budgets that this principal may see, with every call counted that this process has finished."""
         await self.till.drained(DRAIN)
         return [status for status in await self.till.spend.status() if self._may_see(principal, status.budget.subject)]
 
-    # -------------------------------------------------------------- OpenAI's JSON
+    # -------------------------------------------------------------- the JSON of any dialect
 
-    async def chat(self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False) -> Answered:
-        """A chat completion. The body becomes the gateway's. Raises what `contracts.Gateway.complete` does.
+    async def whole(self, caller: Caller, ask: Ask) -> Answered:
+        """One answer. Raises what `contracts.Gateway.complete` does."""
+        call = await self._admit(caller, ask)
+        outcome: Outcome = "client-gone"
+        attempts, name = call.attempts, call.attempts.target.name
+        try:
+            while True:
+                call.sent = time.perf_counter()
+                try:
+                    answer = await speaking.whole(attempts.route.provider, ask)
+                    call.hear(answer)
+                    if not call.dialect.whole(answer):
+                        raise UpstreamBroken(f"the vendor's answer is not one to {ask.operation}")
+                    attempts.ended()
+                    break
+                except Exception as error:
+                    failure = _told(name, error)
+                    attempts.ended(failure)
+                    if not await attempts.after(failure):
+                        outcome = "failed"
+                        raise failure from error
+            outcome = "ok"
+            if call.watching is not None:
+                await self._watched(caller, call, call.watching.whole(answer))
+        finally:
+            bill = self._over(caller, call, outcome)
+        call.dialect.shown(answer, name)
+        return Answered(call.reservation.quote.request, answer, bill, attempts.target.currency)
 
-        `request` is the caller's id for the call, by which it is made and charged once; `fresh` says that it was made
-        at random just now. `size` is the request's length in bytes.
-        """
-        return await self._whole("chat", caller, body, request, size, fresh=fresh)
-
-    async def embeddings(
-        self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False
-    ) -> Answered:
-        return await self._whole("embeddings", caller, body, request, size, fresh=fresh)
-
-    async def pieces(
-        self, caller: Caller, body: Json, request: str, size: int = 0, *, fresh: bool = False
-    ) -> AsyncGenerator[list[Json] | Ended]:
-        """`chat.completion.chunk` objects as they arrive, without their usage; in the end, what the call came to.
+    async def pieces(self, caller: Caller, ask: Ask) -> AsyncGenerator[list[Json] | Ended]:
+        """The pieces of an answer as they arrive; in the end, what the call came to.
 
         Leaving early (closing the generator, or being cancelled) stops the vendor and settles what was used.
         """
-        call = await self._admit("chat", caller, body, request, size, streamed=True, fresh=fresh)
-        name = call.route.deployment.name
+        call = await self._admit(caller, ask, streamed=True)
         outcome: Outcome = "client-gone"
+        attempts, dialect, name = call.attempts, call.dialect, call.attempts.target.name
         last: Json = {}
         try:
-            source = cast("AsyncGenerator[list[Json]]", call.route.provider.stream(body))
-            async with aclosing(source):
-                async for chunks in source:
-                    for chunk in chunks:
-                        call.hear(chunk)
-                        chunk.pop("usage", None)
-                        chunk["model"] = name
-                    last = chunks[-1]
-                    if told := [chunk for chunk in chunks if chunk.get("choices")]:
-                        yield told
+            while True:
+                call.sent = time.perf_counter()
+                try:
+                    async with aclosing(speaking.stream(attempts.route.provider, ask)) as source:
+                        async for pieces in source:
+                            if not call.answered:
+                                attempts.answered()
+                            for piece in pieces:
+                                call.hear(piece)
+                            told = [piece for piece in pieces if dialect.shown(piece, name)]
+                            last = pieces[-1]
+                            if call.watching is not None and told:
+                                told = await self._watched(caller, call, call.watching.pieces(told))
+                            if told:
+                                yield told
+                    attempts.ended()
+                    break
+                except Exception as error:
+                    failure = _told(name, error)
+                    attempts.ended(failure)
+                    if call.answered or not await attempts.after(failure):
+                        outcome = "failed"
+                        raise failure from error
             outcome = "ok"
-        except StrataError:
-            outcome = "failed"
-            raise
-        except Exception as error:
-            outcome = "failed"
-            raise _nonsense(name, error) from error
+            if call.watching is not None and (told := await self._watched(caller, call, call.watching.rest())):
+                yield told
         finally:
-            bill = self.till.end(call, outcome)
-        yield Ended(call.reservation.quote.request, bill, call.route.tariff.currency, last)
-
-    async def _whole(
-        self,
-        operation: Literal["chat", "embeddings"],
-        caller: Caller,
-        body: Json,
-        request: str,
-        size: int,
-        *,
-        fresh: bool,
-    ) -> Answered:
-        call = await self._admit(operation, caller, body, request, size, fresh=fresh)
-        name, provider = call.route.deployment.name, call.route.provider
-        outcome: Outcome = "client-gone"
-        try:
-            answer = await (provider.chat(body) if operation == "chat" else provider.embed(body))
-            call.hear_whole(answer)
-            _must_hold(answer, operation)
-            outcome = "ok"
-        except StrataError:
-            outcome = "failed"
-            raise
-        except Exception as error:
-            outcome = "failed"
-            raise _nonsense(name, error) from error
-        finally:
-            bill = self.till.end(call, outcome)
-        answer["model"] = name
-        return Answered(call.reservation.quote.request, answer, bill, call.route.tariff.currency)
+            bill = self._over(caller, call, outcome)
+        yield Ended(call.reservation.quote.request, bill, attempts.target.currency, last)
 
     # -------------------------------------------------------------- one call
 
-    async def _admit(
-        self,
-        operation: Literal["chat", "embeddings"],
-        caller: Caller,
-        body: Json,
-        request: str,
-        size: int,
-        *,
-        fresh: bool,
-        streamed: bool = False,
-    ) -> Call:
+    async def _admit(self, caller: Caller, ask: Ask, *, streamed: bool = False) -> Call:
         """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
-        route = self.router.find(body.get("model"), "chat" if operation == "chat" else "embedding")
-        name = route.deployment.name
-        if not self._may_call(caller.principal, name):
-            raise Forbidden(f"{caller.principal.id!r} may not call the model {name!r}; ask a platform engineer")
-        _must_ask(body, operation)
+        dialect = DIALECTS[ask.operation]
+        target = self.router.find(ask.body.get("model"), dialect.KINDS)
+        self._must_be_permitted(caller, target, ask)
+        dialect.check(ask.body)
         try:
             self.till.limits.enter(caller.name)
         except RateLimited as error:
-            self._refused(caller, name, request, error)
+            self._refused(caller, target.name, ask.request, error)
             raise
         try:
-            await pass_all(self.guardrails, Submission(caller.payer, operation, body, size or _size(body)))
-            most = completion_bound(body, self.options.default_max_tokens) if operation == "chat" else 0
-            estimate = 0 if route.tariff.free else route.tariff.worst(prompt_bound(body, route.provider.count), most)
+            size = ask.size or _size(ask.body)
+            submission = Submission(caller.payer, ask.operation, ask.body, size, target.name)
+            guardrails = self.guards.over(submission)
+            if guardrails.reading:
+                submission.texts = dialect.request_texts(ask.body)
+            try:
+                await pass_all(guardrails.all, submission)
+            finally:
+                self._acted(caller, submission, ask.request)
+            attempts = self.router.begin(target, caller, ask)
+            most = dialect.bound(ask.body, self.options.default_max_tokens)
             quote = Quote(
-                request,
+                ask.request,
                 caller.payer,
-                name,
-                route.deployment.provider,
-                operation,
-                estimate,
-                route.tariff.currency,
+                target.name,
+                attempts.route.deployment.provider,
+                ask.operation,
+                target.worst(prompt_bound(ask.body, attempts.route.provider.count), most),
+                target.currency,
                 streamed,
-                fresh=fresh,
+                fresh=ask.fresh,
             )
-            return Call(route, body, await self.till.reserve(quote), most)
+            reservation = await self.till.reserve(quote)
+            over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None
+            return Call(ask, dialect, attempts, reservation, most, submission, over)
         except BaseException as error:
             self.till.limits.leave()
             if isinstance(error, Blocked):
-                self._refused(caller, name, request, error.error, error.guardrail)
+                self._refused(caller, target.name, ask.request, error.error, error.guardrail)
                 raise error.error from error
             if isinstance(error, BudgetExhausted):
-                self._refused(caller, name, request, error)
+                self._refused(caller, target.name, ask.request, error)
             raise
+
+    async def _watched(self, caller: Caller, call: Call, look: Coroutine[Any, Any, _T]) -> _T:
+        """What the guardrails let pass of the answer; a refusal is told like one of the request."""
+        try:
+            return await look
+        except Blocked as error:
+            self._refused(caller, call.attempts.target.name, call.ask.request, error.error, error.guardrail)
+            raise error.error from error
+
+    def _over(self, caller: Caller, call: Call, outcome: Outcome) -> Bill:
+        """The call has ended: its bill, settled beside the caller, and what the guardrails found in the answer."""
+        call.attempts.ended()
+        if call.watching is not None:
+            self._acted(caller, call.submission, call.ask.request)
+        return self.till.end(call, outcome)
 
     # -------------------------------------------------------------- rights and refusals
 
     def _payer(self, principal: Principal, assistant: str) -> Subject:
         return Subject(principal.tenant, principal.department, principal.id, assistant)
 
-    def _may_call(self, principal: Principal, model: str) -> bool:
+    def _must_be_permitted(self, caller: Caller, target: Target, ask: Ask) -> None:
+        name = target.name
+        if not self._permitted(caller.principal, name):
+            raise Forbidden(f"{caller.principal.id!r} may not call the model {name!r}; ask a platform engineer")
+        if (caller.models is not None and name not in caller.models) or (
+            caller.operations is not None and ask.operation not in caller.operations
+        ):
+            raise Forbidden(f"this API key is not for {ask.operation} with the model {name!r}; ask for one that is")
+
+    def _permitted(self, principal: Principal, model: str) -> bool:
         permitted = self.state.permitted.get((principal, model))
         if permitted is None:
             if len(self.state.permitted) > 50_000:
@@ -333,11 +345,27 @@ class ModelGateway:
         )
         self.till.beside(self._tell(fact))
 
-    async def _tell(self, fact: CallRefused) -> None:
+    def _acted(self, caller: Caller, submission: Submission, request: str) -> None:
+        """Tell what guardrails have found so far, beside the caller."""
+        if not submission.findings:
+            return
+        findings = tuple(asdict(finding) for finding in submission.findings)
+        submission.findings.clear()
+        fact = GuardrailActed(
+            tenant=self.tenant,
+            actor=caller.principal.id,
+            request=request,
+            payer=caller.payer,
+            model=submission.model,
+            findings=findings,
+        )
+        self.till.beside(self._tell(fact))
+
+    async def _tell(self, fact: CallRefused | GuardrailActed) -> None:
         try:
             await self.records.commit(events=[fact])
         except StrataError as error:
-            log.warning("the refusal of %s could not be recorded: %s", fact.request, error)
+            log.warning("%s of %s could not be recorded: %s", fact.kind, fact.request, error)
 
     # -------------------------------------------------------------- the life of the gateway
 
@@ -349,7 +377,7 @@ class ModelGateway:
 
     async def warm(self) -> None:
         """Load every embedded model, so that no caller waits for it."""
-        for route in self.router:
+        for route in self.router.routes.values():
             await route.provider.warm()
 
     async def ready(self) -> None:
@@ -368,7 +396,7 @@ class ModelGateway:
         await self.till.drained(DRAIN)
         for task in list(self.till.tasks):
             task.cancel()
-        for route in self.router:
+        for route in self.router.routes.values():
             await route.provider.close()
         with contextlib.suppress(StrataError):
             await self.till.spend.give_up()
@@ -393,31 +421,9 @@ def _size(body: Json) -> int:
         raise Invalid(f"the request cannot be sent: {error}") from error
 
 
-def _must_ask(body: Json, operation: str) -> None:
-    if operation == "chat":
-        if not isinstance(body.get("messages"), list) or not body["messages"]:
-            raise Invalid("'messages' must be a list with at least one message", param="messages")
-    elif not body.get("input") or not isinstance(body["input"], str | list):
-        raise Invalid("'input' must be a text or a list of texts, not empty", param="input")
-
-
-def _must_hold(answer: Json, operation: str) -> None:
-    rows = answer.get("choices" if operation == "chat" else "data")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise UpstreamBroken("the vendor's answer holds no " + ("choices" if operation == "chat" else "embeddings"))
-
-
-def _nonsense(model: str, error: Exception) -> UpstreamBroken:
+def _told(model: str, error: Exception) -> StrataError:
+    """What a failure means to the caller; anything that is not ours is nonsense from the vendor."""
+    if isinstance(error, StrataError):
+        return error
     log.error("the vendor of %r answered with something that cannot be read", model, exc_info=error)
     return UpstreamBroken(f"the vendor of {model!r} answered with something that cannot be read")
-
-
-def usage_json(usage: Usage) -> Json:
-    """Usage as OpenAI's object."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }

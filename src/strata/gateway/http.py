@@ -37,7 +37,8 @@ from strata.errors import (
     Upstream,
     UpstreamRefused,
 )
-from strata.gateway.gateway import Answered, Caller, Ended, ModelGateway
+from strata.gateway.caller import Ask, Caller
+from strata.gateway.gateway import Answered, Ended, ModelGateway
 from strata.gateway.ids import fresh_id
 from strata.gateway.keys import Keys
 from strata.types import Json, now
@@ -138,7 +139,7 @@ class Door:
         body = _parsed(raw)
         stream = operation == "chat" and _streams(body)
         given = _request_id(headers, caller, raw)
-        request, fresh = given or fresh_id("req"), not given
+        ask = Ask(operation, body, given or fresh_id("req"), len(raw), not given)
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -158,10 +159,9 @@ class Door:
         alarm = asyncio.get_running_loop().call_later(PATIENCE, look)
         try:
             if stream:
-                await self._stream(caller, body, request, len(raw), send, fresh=fresh)
+                await self._stream(caller, ask, send)
             else:
-                work = self.gateway.chat if operation == "chat" else self.gateway.embeddings
-                await _answer(send, await work(caller, body, request, len(raw), fresh=fresh))
+                await _answer(send, await self.gateway.whole(caller, ask))
         except asyncio.CancelledError:
             if not left or main is None:
                 raise
@@ -173,12 +173,12 @@ class Door:
                 watch.remove_done_callback(leave)
                 watch.cancel()
 
-    async def _stream(self, caller: Caller, body: Json, request: str, size: int, send: Send, *, fresh: bool) -> None:
-        options = body.get("stream_options")
+    async def _stream(self, caller: Caller, ask: Ask, send: Send) -> None:
+        options = ask.body.get("stream_options")
         wants_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        async with aclosing(self.gateway.pieces(caller, body, request, size, fresh=fresh)) as pieces:
+        async with aclosing(self.gateway.pieces(caller, ask)) as pieces:
             chunks = await anext(pieces)
-            headers = [*STREAM, (b"x-strata-request-id", request.encode())]
+            headers = [*STREAM, (b"x-strata-request-id", ask.request.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 while not isinstance(chunks, Ended):

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from strata.types import Budget, Price
 
+Kind = Literal["chat", "embedding", "rerank", "image", "speech", "transcription"]
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -15,10 +17,13 @@ class Deployment:
     `provider` is the name of a file in `gateway/providers`, with a row behind a colon where it has several:
     `llamacpp`, `minilm`, `echo`, `openai`, `openai:groq`. `model` is the vendor's own name for it. `options` go to the
     provider (`base_url`, `api_key` …); a value `"env:NAME"` or `"file:PATH"` is a reference, resolved by the settings.
+    `timeout` for a whole call, `first_token_timeout` until a stream begins, `idle_timeout` between two of its pieces
+    (0: as the first), in seconds. `region` and `agreements` (`dpa`, `baa` …) say where data goes and under which
+    contract. `max_concurrent` calls at once go to it from one process (0: no limit).
     """
 
     name: str
-    kind: Literal["chat", "embedding"]
+    kind: Kind
     provider: str
     model: str = ""
     context: int = 0
@@ -26,19 +31,81 @@ class Deployment:
     price: Price = field(default_factory=Price)
     timeout: float = 120.0
     first_token_timeout: float = 30.0
+    idle_timeout: float = 0.0
+    max_concurrent: int = 0
+    region: str = ""
+    agreements: frozenset[str] = frozenset()
     options: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the deployments behind a route, by its name; `weight` is its share, relative to the others'."""
+
+    model: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteOptions:
+    """A model name of our own behind which several deployments stand.
+
+    `strategy` chooses among the variants; `sticky` keeps one person, session or department on the same one (weighted
+    only). `fallbacks` are tried in order where the variants fail; `retries` are further tries of the whole call.
+    `shadow` gets a copy of its share of the calls, and its answers go nowhere.
+    """
+
+    name: str
+    kind: Kind
+    variants: tuple[Variant, ...]
+    strategy: Literal["weighted", "least-busy", "lowest-latency", "lowest-cost"] = "weighted"
+    sticky: Literal["", "person", "session", "department"] = ""
+    fallbacks: tuple[str, ...] = ()
+    retries: int = 2
+    shadow: Variant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailOptions:
+    """A guardrail by its file's name, for all calls or for those of some models (as the caller names them) and
+    departments.
+    """
+
+    kind: str
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+    models: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """How fast one subject (`tenant`, `department:research`, `model:smart` …; `person:*` is each person) may be, in
+    requests and tokens per period and calls under way at once; 0 is no limit.
+    """
+
+    subject: str
+    requests: int = 0
+    tokens: int = 0
+    concurrent: int = 0
+    period: Literal["minute", "hour", "day"] = "minute"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """`max_body` in bytes; `requests_per_minute` per API key or person, 0 for no limit; `reservation_ttl` in seconds
-    after which a reservation whose process died is reconciled.
+    after which a reservation whose process died is reconciled; `retries` of a call to a model that no route names;
+    `region` is where the tenant's data is at home.
     """
 
     models: tuple[Deployment, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    routes: tuple[RouteOptions, ...] = ()
+    guardrails: tuple[GuardrailOptions, ...] = ()
+    limits: tuple[LimitRule, ...] = ()
     max_body: int = 4 * 1024 * 1024
     max_concurrent: int = 512
     requests_per_minute: int = 600
     default_max_tokens: int = 1024
     reservation_ttl: float = 900.0
+    retries: int = 1
+    region: str = ""

@@ -62,13 +62,19 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a call came to. `estimated`: the vendor did not say, so the tokens are our count."""
+    """What a call came to. `estimated`: the vendor did not say, so the tokens are our count. `deployment` and
+    `provider` are those that answered, after so many `attempts`.
+    """
 
     usage: Usage
     cost: int
     outcome: Outcome
     duration_ms: int = 0
     estimated: bool = False
+    deployment: str = ""
+    provider: str = ""
+    first_token_ms: int = 0
+    attempts: int = 1
 
 
 Closed = tuple[Reservation, Bill]
@@ -364,7 +370,8 @@ def _event(tenant: str, quote: Quote, bill: Bill) -> UsageRecorded:
         request=quote.request,
         payer=quote.payer,
         model=quote.model,
-        provider=quote.provider,
+        provider=bill.provider or quote.provider,
+        deployment=bill.deployment,
         operation=quote.operation,
         usage=bill.usage,
         cost_micros=bill.cost,
@@ -373,6 +380,8 @@ def _event(tenant: str, quote: Quote, bill: Bill) -> UsageRecorded:
         duration_ms=bill.duration_ms,
         streamed=quote.streamed,
         estimated=bill.estimated,
+        first_token_ms=bill.first_token_ms,
+        attempts=bill.attempts,
     )
 
 

@@ -19,6 +19,7 @@ class Size:
 
     max_body: int
     name: str = "size"
+    reads: bool = False
 
     async def request(self, submission: Submission) -> None:
         if submission.size > self.max_body:

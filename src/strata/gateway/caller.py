@@ -1,0 +1,39 @@
+"""Who calls, who pays, and what is asked: the start of every call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from strata.types import Json, Principal, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls and who pays. `models` and `operations` are the scope of the API key; None: everything."""
+
+    principal: Principal
+    payer: Subject
+    models: frozenset[str] | None = None
+    operations: frozenset[str] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.payer.key or self.principal.id
+
+
+@dataclass(slots=True)
+class Ask:
+    """What is asked, in the JSON of its operation, which becomes the gateway's and may be changed.
+
+    `request` is the caller's id for the call, by which it is made and charged once; `fresh` says that it was made at
+    random just now. `size` is the request's length in bytes. `session` keeps a conversation on one variant.
+    `classification` is that of the most confidential thing inside, where the caller says it.
+    """
+
+    operation: str
+    body: Json = field(repr=False)
+    request: str
+    size: int = 0
+    fresh: bool = False
+    session: str = ""
+    classification: str = ""

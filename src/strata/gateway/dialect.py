@@ -1,0 +1,63 @@
+"""What the gateway has to know of a request's JSON: where its texts and limits stand, what an answer says and used.
+
+One module in `dialects/` for each operation offers these functions; a module is a dialect. The gateway itself never
+looks into a request or an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from strata.gateway.guardrail import Text
+from strata.types import Json, Usage
+
+
+class Dialect(Protocol):
+    """`piece` is one event of a streamed answer, `answer` a whole one."""
+
+    KINDS: tuple[str, ...]
+    """The kinds of model that this is asked of."""
+
+    def check(self, body: Json) -> None:
+        """Raise `Invalid` unless the request asks something."""
+        ...
+
+    def bound(self, body: Json, default: int) -> int:
+        """The most tokens that the answer may have. Where the caller set no limit, `default` is put in."""
+        ...
+
+    def usage(self, answer: Json, so_far: Usage | None = None) -> Usage | None:
+        """What a whole answer, or a stream up to this piece, says was used; None where this says nothing new."""
+        ...
+
+    def said(self, answer: Json) -> Iterator[str]:
+        """Every text that a whole answer or a piece says, thoughts and arguments included: what a vendor charges."""
+        ...
+
+    def whole(self, answer: Json) -> bool:
+        """Whether this can be an answer at all."""
+        ...
+
+    def shown(self, piece: Json, model: str) -> bool:
+        """Make a piece or a whole answer ready for the caller, under our own model name; False to keep it back."""
+        ...
+
+    def request_texts(self, body: Json) -> list[Text]: ...
+
+    def answer_texts(self, answer: Json) -> list[Text]: ...
+
+    def piece_texts(self, piece: Json) -> list[Text]: ...
+
+    def ended(self, piece: Json) -> list[str]:
+        """The prefixes of the channels that this piece ends."""
+        ...
+
+    def tail(self, piece: Json, channel: str, text: str) -> Json:
+        """A piece like this one that says only the text, in its channel."""
+        ...
+
+
+def count(value: object) -> int:
+    """A number of tokens out of a vendor's usage; 0 for what cannot be one."""
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,9 @@
+"""The shapes of requests and answers, one module each; `gateway/dialect.py` says what a module offers."""
+
+from __future__ import annotations
+
+from strata.gateway.dialect import Dialect
+from strata.gateway.dialects import chat, embeddings, rerank
+
+DIALECTS: dict[str, Dialect] = {"chat": chat, "embeddings": embeddings, "rerank": rerank}
+"""The dialects that the gateway reads, by their operation."""

@@ -1,0 +1,158 @@
+"""OpenAI's chat completions: the gateway's own dialect, into which the others are translated.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from strata.errors import Invalid
+from strata.gateway.dialect import count
+from strata.gateway.estimate import whole_number
+from strata.gateway.guardrail import Place, Text
+from strata.types import Json, Usage
+
+KINDS: tuple[str, ...] = ("chat",)
+MAX_CHOICES = 128
+PLACES: dict[str, Place] = {"system": "system", "developer": "system", "tool": "retrieved", "function": "retrieved"}
+
+
+def check(body: Json) -> None:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
+        raise Invalid("'messages' must be a list with at least one message", param="messages")
+
+
+def bound(body: Json, default: int) -> int:
+    """Over all choices. Raises `Invalid` for limits that make no sense."""
+    limits = [
+        whole_number(body, name) for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None
+    ]
+    if not limits:
+        body["max_completion_tokens"] = default
+        limits = [default]
+    choices = 1 if body.get("n") is None else whole_number(body, "n")
+    if choices > MAX_CHOICES:
+        raise Invalid(f"'n' is at most {MAX_CHOICES}", param="n")
+    return max(limits) * choices
+
+
+def usage(answer: Json, so_far: Usage | None = None) -> Usage | None:  # noqa: ARG001 - the latest counts
+    found = answer.get("usage")
+    return parse_usage(found) if found else None
+
+
+def parse_usage(usage: Any) -> Usage:
+    """A vendor's usage object. Some vendors leave reasoning tokens out of the completion's: their total tells."""
+    if not isinstance(usage, dict):
+        return Usage()
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    inside, outside = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = count(inside.get("cached_tokens")) if isinstance(inside, dict) else 0
+    cached = cached or count(usage.get("prompt_cache_hit_tokens"))
+    written = count(inside.get("cache_creation_tokens")) if isinstance(inside, dict) else 0
+    reasoning = count(outside.get("reasoning_tokens")) if isinstance(outside, dict) else 0
+    if reasoning and count(usage.get("total_tokens")) == prompt + completion + reasoning:
+        completion += reasoning
+    cached = min(cached, prompt)
+    return Usage(prompt, completion, cached, min(reasoning, completion), min(written, prompt - cached))
+
+
+def usage_json(usage: Usage) -> Json:
+    """Usage as OpenAI's object."""
+    inside = {"cached_tokens": usage.cached_tokens}
+    if usage.cache_write_tokens:
+        inside["cache_creation_tokens"] = usage.cache_write_tokens
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": inside,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def said(answer: Json) -> Iterator[str]:
+    for choice in answer.get("choices") or ():
+        message = choice.get("delta") or choice.get("message") or {}
+        for name in ("content", "reasoning_content", "reasoning", "refusal"):
+            if text := message.get(name):
+                yield text if isinstance(text, str) else str(text)
+        for call in message.get("tool_calls") or ():
+            yield (call.get("function") or {}).get("arguments") or ""
+
+
+def whole(answer: Json) -> bool:
+    choices = answer.get("choices")
+    return isinstance(choices, list) and bool(choices) and all(isinstance(choice, dict) for choice in choices)
+
+
+def shown(piece: Json, model: str) -> bool:
+    """The usage in a stream is told once, at its end, by the gateway."""
+    piece["model"] = model
+    if piece.get("object") == "chat.completion":
+        return True
+    piece.pop("usage", None)
+    return bool(piece.get("choices"))
+
+
+def request_texts(body: Json) -> list[Text]:
+    texts: list[Text] = []
+    for number, message in enumerate(body["messages"]):
+        role = message.get("role")
+        place = PLACES.get(role, "output" if role == "assistant" else "input")
+        _message(message, place, str(number), texts)
+    return texts
+
+
+def answer_texts(answer: Json) -> list[Text]:
+    texts: list[Text] = []
+    for choice in answer.get("choices") or ():
+        _message(choice.get("message") or {}, "output", str(choice.get("index", 0)), texts)
+    return texts
+
+
+def piece_texts(piece: Json) -> list[Text]:
+    texts: list[Text] = []
+    for choice in piece.get("choices") or ():
+        _message(choice.get("delta") or {}, "output", str(choice.get("index", 0)), texts)
+    return texts
+
+
+def ended(piece: Json) -> list[str]:
+    return [str(choice.get("index", 0)) for choice in piece.get("choices") or () if choice.get("finish_reason")]
+
+
+def tail(piece: Json, channel: str, text: str) -> Json:
+    index, _, rest = channel.partition(".")
+    kind, _, number = rest.partition(".")
+    delta: Json = {kind or "content": text}
+    if kind == "tool":
+        delta = {"tool_calls": [{"index": int(number), "function": {"arguments": text}}]}
+    choice = {"index": int(index), "delta": delta, "finish_reason": None}
+    return {**{name: value for name, value in piece.items() if name != "usage"}, "choices": [choice]}
+
+
+def _message(message: Json, place: Place, channel: str, texts: list[Text]) -> None:
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        texts.append(Text(place, channel, message, "content"))
+    elif isinstance(content, list):
+        texts += [
+            Text(place, f"{channel}.content.{number}", part, name)
+            for number, part in enumerate(content)
+            if isinstance(part, dict)
+            for name in ("text", "refusal")
+            if isinstance(part.get(name), str) and part[name]
+        ]
+    texts += [
+        Text(place, f"{channel}.{name}", message, name)
+        for name in ("reasoning_content", "reasoning", "refusal")
+        if isinstance(message.get(name), str) and message[name]
+    ]
+    for number, call in enumerate(message.get("tool_calls") or ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict) and isinstance(function.get("arguments"), str) and function["arguments"]:
+            texts.append(Text("tool", f"{channel}.tool.{call.get('index', number)}", function, "arguments"))

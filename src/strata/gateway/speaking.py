@@ -1,0 +1,75 @@
+"""Asks one deployment in the dialect of the request: untouched where its vendor speaks it, else by way of `chat`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol, cast
+
+from strata.errors import Invalid
+from strata.gateway.caller import Ask
+from strata.gateway.provider import Provider
+from strata.types import Json
+
+
+class Pieces(Protocol):
+    """Turns the chunks of one chat answer into the pieces of another dialect."""
+
+    def feed(self, chunks: list[Json]) -> list[Json]: ...
+
+    def end(self) -> list[Json]:
+        """What stands behind the last chunk."""
+        ...
+
+
+class Translator(Protocol):
+    """A dialect that can be put into `chat` and back."""
+
+    def to_chat(self, body: Json) -> Json:
+        """Raises `Invalid` for what chat has no words for."""
+        ...
+
+    def from_chat(self, answer: Json, body: Json) -> Json: ...
+
+    def pieces(self, body: Json) -> Pieces: ...
+
+
+def translator(operation: str) -> Translator | None:
+    """How this operation is put into chat; None where it cannot be."""
+    return TRANSLATORS.get(operation)
+
+
+TRANSLATORS: dict[str, Translator] = {}
+
+
+async def whole(provider: Provider, ask: Ask) -> Json:
+    """The whole answer in the operation's dialect. Raises what the provider does, and `Invalid`."""
+    if ask.operation in provider.operations:
+        return await provider.whole(ask.operation, ask.body)
+    between = _between(provider, ask.operation)
+    return between.from_chat(await provider.whole("chat", between.to_chat(ask.body)), ask.body)
+
+
+def stream(provider: Provider, ask: Ask) -> AsyncGenerator[list[Json]]:
+    """The pieces of the answer in the operation's dialect."""
+    if ask.operation in provider.operations:
+        return cast("AsyncGenerator[list[Json]]", provider.stream(ask.operation, ask.body))
+    return _translated(provider, _between(provider, ask.operation), ask.body)
+
+
+async def _translated(provider: Provider, between: Translator, body: Json) -> AsyncGenerator[list[Json]]:
+    pieces = between.pieces(body)
+    source = cast("AsyncGenerator[list[Json]]", provider.stream("chat", between.to_chat(body)))
+    async with aclosing(source):
+        async for chunks in source:
+            if found := pieces.feed(chunks):
+                yield found
+    if found := pieces.end():
+        yield found
+
+
+def _between(provider: Provider, operation: str) -> Translator:
+    found = translator(operation)
+    if found is None or "chat" not in provider.operations:
+        raise Invalid(f"the vendor of this model does not do {operation}; it does {sorted(provider.operations)}")
+    return found

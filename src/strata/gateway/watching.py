@@ -1,0 +1,78 @@
+"""Guardrails over an answer: each text of it, whole or in pieces, passes every watch before the caller sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+from strata.gateway.dialect import Dialect
+from strata.gateway.guardrail import Guardrail, Submission, Text, Watch, stopped
+from strata.types import Json
+
+
+@dataclass(slots=True)
+class Watching:
+    """The watches over one answer, in the order of their guardrails. Both methods raise `Blocked`."""
+
+    dialect: Dialect
+    watches: Sequence[tuple[str, Watch]]
+    open: dict[str, Json] = field(default_factory=dict)
+
+    async def whole(self, answer: Json) -> None:
+        """Look at a whole answer, replacing texts in place."""
+        for text in self.dialect.answer_texts(answer):
+            said = await self._through(text)
+            text.replace(said + await self._rest(text.channel))
+
+    async def pieces(self, pieces: Sequence[Json]) -> list[Json]:
+        """What may go on of these pieces now, with what was held back before the end of each channel."""
+        passed: list[Json] = []
+        for piece in pieces:
+            for text in self.dialect.piece_texts(piece):
+                self.open[text.channel] = piece
+                text.replace(await self._through(text))
+            for prefix in self.dialect.ended(piece):
+                for channel in [it for it in self.open if it == prefix or it.startswith(f"{prefix}.")]:
+                    passed += await self._tail(channel, like=self.open.pop(channel))
+            passed.append(piece)
+        return passed
+
+    async def rest(self) -> list[Json]:
+        """What was held back of channels whose end the vendor never said."""
+        passed: list[Json] = []
+        while self.open:
+            channel, like = self.open.popitem()
+            passed += await self._tail(channel, like)
+        return passed
+
+    async def _tail(self, channel: str, like: Json) -> list[Json]:
+        said = await self._rest(channel)
+        return [self.dialect.tail(like, channel, said)] if said else []
+
+    async def _through(self, text: Text) -> str:
+        """The text after every watch."""
+        for name, watch in self.watches:
+            if text.value:
+                text.replace(await _seen(name, watch.piece(text)))
+        return text.value
+
+    async def _rest(self, channel: str) -> str:
+        """What the watches held back of a channel; what one lets go passes the later ones."""
+        text = Text("output", channel, {"text": ""}, "text")
+        for name, watch in self.watches:
+            said = await _seen(name, watch.piece(text)) if text.value else ""
+            text.replace(said + await _seen(name, watch.end(channel)))
+        return text.value
+
+
+async def _seen(name: str, look: Awaitable[str]) -> str:
+    try:
+        return await look
+    except Exception as error:
+        raise stopped(name, error) from error
+
+
+def watching(dialect: Dialect, guardrails: Sequence[Guardrail], submission: Submission) -> Watching | None:
+    """The watches that the guardrails set over the answer of this submission; None where none does."""
+    watches = [(it.name, watch) for it in guardrails if (watch := it.answer(submission)) is not None]
+    return Watching(dialect, watches) if watches else None
