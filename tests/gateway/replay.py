@@ -7,15 +7,16 @@
         assert replay.got[-1].json == exchange.sent
 
 `exchanges(folder)` reads every cassette below a folder. A request is answered by the next exchange that has its method
-and path (the host does not matter, nor how the path is escaped); anything else gets 404. `cut` says into how many bytes
-the answer is cut, so that a test can break it anywhere.
+and path (host and query do not matter, nor how the path is escaped); anything else gets 404. `cut` says into how many
+bytes the answer is cut, so that a test can break it anywhere. `script` answers instead, where a test writes its own
+vendor: `replay.script = lambda got: answering({...})`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -96,6 +97,7 @@ class Replay:
     """The server; `url` has no path. `cut`: bytes in each piece of an answer, 0 for all at once."""
 
     cut: int = 0
+    script: Callable[[Got], Exchange] | None = None
     got: list[Got] = field(default_factory=list)
     _left: list[Exchange] = field(default_factory=list)
     _server: asyncio.Server | None = None
@@ -131,7 +133,8 @@ class Replay:
                 headers = {name.lower(): value.strip() for name, _, value in (it.partition(":") for it in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.got.append(Got(method, path, headers, body))
-                await self._answer(writer, self._next(method, path), f"{method} {path}")
+                exchange = self.script(self.got[-1]) if self.script else self._next(method, path)
+                await self._answer(writer, exchange, f"{method} {path}")
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -139,17 +142,14 @@ class Replay:
             writer.close()
 
     def _next(self, method: str, path: str) -> Exchange | None:
-        for exchange in self._left:
-            if (exchange.method, unquote(exchange.path)) == (method, unquote(path)):
-                if sum(unquote(it.path) == unquote(path) for it in self._left) > 1:
-                    self._left.remove(exchange)
-                return exchange
-        return None
+        fitting = [it for it in self._left if (it.method, _bare(it.path)) == (method, _bare(path))]
+        if len(fitting) > 1:
+            self._left.remove(fitting[0])
+        return fitting[0] if fitting else None
 
     async def _answer(self, writer: asyncio.StreamWriter, exchange: Exchange | None, asked: str) -> None:
         if exchange is None:
-            said = orjson.dumps({"error": {"message": f"nothing was recorded for {asked}"}})
-            exchange = Exchange("", 0, "", "", {}, b"", 404, {"content-type": "application/json"}, said)
+            exchange = answering({"error": {"message": f"nothing was recorded for {asked}"}}, 404)
         lines = [f"HTTP/1.1 {exchange.status} {REASONS.get(exchange.status, 'Status')}", "transfer-encoding: chunked"]
         lines += [f"{name}: {value}" for name, value in exchange.answer_headers.items()]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
@@ -161,6 +161,22 @@ class Replay:
                 await writer.drain()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+
+
+def answering(answer: Any, status: int = 200, kind: str = "application/json", **headers: str) -> Exchange:
+    """An exchange that was not recorded: bytes or text as they are, anything else as JSON."""
+    data = answer.encode() if isinstance(answer, str) else answer if isinstance(answer, bytes) else orjson.dumps(answer)
+    given = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return Exchange("", 0, "", "", {}, b"", status, given, data)
+
+
+def events(*data: Any) -> Exchange:
+    """A stream of server-sent events that was not recorded."""
+    return answering(b"".join(b"data: %b\n\n" % orjson.dumps(it) for it in data), kind="text/event-stream")
+
+
+def _bare(path: str) -> str:
+    return unquote(path.partition("?")[0])
 
 
 def exchanges(folder: Path, *, host: str = "") -> Iterator[Exchange]:
