@@ -1,0 +1,19 @@
+"""Finds personal data in text: names, contacts, identifiers with their check digits, addresses, dates.
+
+Everything here is pure and offline: text in, spans out. `find` is all that others need.
+"""
+
+from __future__ import annotations
+
+from strata.gateway.privacy import addresses, contacts, dates, fields, identifiers, names
+from strata.gateway.privacy.spans import DIRECT, INDIRECT, TYPES, Span, settle
+
+FINDERS = (names.look, contacts.look, fields.look, identifiers.look, addresses.look, dates.look)
+
+
+def find(text: str, threshold: float = 0.4) -> list[Span]:
+    """Spans of personal data in order, none overlapping another, each scored at least `threshold`."""
+    return settle(span for finder in FINDERS for span in finder(text) if span.score >= threshold)
+
+
+__all__ = ["DIRECT", "INDIRECT", "TYPES", "Span", "find"]

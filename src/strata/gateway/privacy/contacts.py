@@ -1,0 +1,113 @@
+"""Where a person or a machine can be reached: mail, web and network addresses, telephones, bank accounts, wallets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from strata.gateway.privacy import checksums as check
+from strata.gateway.privacy.spans import Span
+
+EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]{2,}", re.UNICODE)
+URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'\]]+[^\s<>\"'\].,;:!?)]|(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|de|es|fr|co\.uk|eu|info|me|dev)(?:/[^\s<>\"')\]]*[^\s<>\"')\].,;:!?])(?![\w])", re.IGNORECASE)
+IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
+IP6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?:%\w+)?(?![\w:])")
+MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<!\w)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?!\w)")
+IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?(?!\w)")
+WALLET = re.compile(r"(?<!\w)(?:bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40}|[LM][1-9A-HJ-NP-Za-km-z]{26,33}|4[0-9AB][1-9A-HJ-NP-Za-km-z]{93})(?!\w)")
+COORDINATES = re.compile(r"(?<![\w.])[-+]?\d{1,2}\.\d{4,},\s?[-+]?\d{1,3}\.\d{4,}(?![\w.])")
+HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@])")
+PHONE = re.compile(
+    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?[ .\-/]{0,2})?(?:\(0?\d{1,5}\)[ .\-/]{0,2}|\d{1,5}[ .\-/]{1,2}(?=[\d(]))?(?:\(\d{1,4}\)[ .\-]{0,2})?"
+    r"\d{2,}(?:[ .\-/]{1,2}\d{2,5}){0,5}(?:\s?(?:x|ext\.?|extension|durchwahl|-)\s?\d{1,5})?(?![\w]|[.,]\d|%)",
+    re.IGNORECASE,
+)
+CALL = re.compile(
+    r"(?<!\w)(?:t(?:e|é)?l(?:f|\.|:|\b)|tele[pf]|t(?:fn|lf)o?|phone|call|ring\b|mobile|cell|fax|desk|handy|mobil|m[óo]vil|sms|text(?:ed|ing)?\b|whatsapp"
+    r"|dial|reach|contact|messages? to|answer|registered|number is|rufnummer|telefon|anruf|durchwahl|contacto|llam|hotline|pager|landline|ph\b)",
+    re.IGNORECASE,
+)
+NOT_CALLED = re.compile(r"(?:card|iban|account|acct|invoice|order|nhc|nass|ssn|isbn|issn|doi|pmid|nct|\$|€|£|vers(?:ion)?|steuer|passport|policy|zip|cp)\W{0,3}(?:n\w{0,6}\W{0,3})?(?:is\W)?$", re.IGNORECASE)
+DATE_LIKE = re.compile(r"(?:\d{1,2}[./-]\d{1,2}[./-](?:\d\d|\d{4})|\d{4}[./-]\d{1,2}[./-]\d{1,2})(?!\d)")
+
+
+def look(text: str) -> Iterator[Span]:
+    """Everything here that has a form of its own."""
+    if "@" in text:
+        for one in EMAIL.finditer(text):
+            yield Span(one.start(), one.end(), "EMAIL", 0.99)
+        for one in HANDLE.finditer(text):
+            yield Span(one.start(), one.end(), "USERNAME", 0.5)
+    if "://" in text or "www." in text.lower() or "/" in text:
+        for one in URL.finditer(text):
+            yield Span(one.start(), one.end(), "URL", 0.7)
+    if not any(map(str.isdigit, text)):
+        return
+    yield from _network(text)
+    for one in IBAN.finditer(text):
+        compact = re.sub(r"[ -]", "", one.group())
+        if compact[:2].isalpha() and 15 <= len(compact) <= 34 and check.iban(compact):
+            yield Span(one.start(), one.end(), "IBAN", 0.99)
+    for one in WALLET.finditer(text):
+        value = one.group()
+        if value[:2] == "0x" or value[0] in "4LM" or check.bitcoin(value):
+            yield Span(one.start(), one.end(), "CRYPTO_WALLET", 0.9)
+    if "." in text:
+        for one in COORDINATES.finditer(text):
+            yield Span(one.start(), one.end(), "COORDINATES", 0.7)
+    yield from phones(text)
+
+
+def _network(text: str) -> Iterator[Span]:
+    if text.count(".") > 2:
+        for one in IP4.finditer(text):
+            if all(int(part) < 256 for part in one.group().split(".")):
+                yield Span(one.start(), one.end(), "IP_ADDRESS", 0.8)
+    if text.count(":") > 1 or "-" in text or text.count(".") > 1:
+        for one in MAC.finditer(text):
+            yield Span(one.start(), one.end(), "MAC_ADDRESS", 0.9)
+    if text.count(":") > 1:
+        for one in IP6.finditer(text):
+            value = one.group()
+            try:
+                ip_address(value.partition("%")[0])
+            except ValueError:
+                continue
+            if len(value) > 2 or "ip" in text[max(0, one.start() - 20) : one.start()].lower():
+                yield Span(one.start(), one.end(), "IP_ADDRESS", 0.9)
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Telephone numbers of any country: surer with a prefix, brackets or a word such as "call" before them."""
+    for one in PHONE.finditer(text):
+        value = one.group()
+        digits = sum(map(str.isdigit, value))
+        if not 6 <= digits <= 17 or DATE_LIKE.fullmatch(value):
+            continue
+        before = text[max(0, one.start() - 36) : one.start()]
+        score = _likely(value, digits, bool(CALL.search(before)))
+        if NOT_CALLED.search(before):
+            score -= 0.5
+        if score >= 0.4:
+            yield Span(one.start(), one.end(), "PHONE", min(score, 0.95))
+
+
+def _likely(value: str, digits: int, called: bool) -> float:
+    groups = len(re.findall(r"\d+", value))
+    score = 0.45 if called else 0.0
+    if value.startswith(("+", "(+")) or (value.startswith("00") and digits > 9):
+        score += 0.6 if digits >= 8 else 0.2
+    elif "(" in value and groups > 1:
+        score += 0.55
+    elif re.fullmatch(r"(?:1[-. ])?\d{3}[-. ]\d{3}[-. ]\d{4}.*", value):
+        score += 0.6
+    elif value.startswith("0") and 9 <= digits <= 12 and "." not in value:
+        score += 0.5 if groups > 1 else 0.35
+    elif groups >= 3 and 8 <= digits <= 11:
+        score += 0.45
+    elif groups == 1 and digits in {9, 10, 11}:
+        score += 0.25
+    elif 6 <= digits <= 12:
+        score += 0.2
+    return score

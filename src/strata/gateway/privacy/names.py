@@ -1,0 +1,234 @@
+"""Names of people, places and organisations: a small learnt tagger over word lists and neighbouring words.
+
+A linear model (an averaged perceptron, Collins 2002) looks at each word that may begin a name and decides between
+person, place, organisation and neither. What it looks at is in `clues`; `bench/pii_train.py` learns the weights, and
+`lexicon/README.md` says where the lists come from.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from strata.gateway.privacy.spans import Span
+
+TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|\n\s*|[^\w\s]|_+")
+GIVEN, FAMILY, PLACE, COMMON, COUNTRY, NATION = 1, 2, 4, 8, 16, 32
+PARTICLES = frozenset(
+    "de del la las los el y e da do dos das di du des le der den van von zu zum zur ten ter bin ibn al el-din st i af av".split()
+)
+HONORIFIC = re.compile(
+    r"(?:\b(?:mr|mrs|ms|miss|mx|dr|dra|drs|prof|sr|sra|srta|don|doña|d|dña|herr|frau|hr|fr|mme|mlle|sir|lady|madam|rev|fr|capt|lt|sgt|judge|dott|sig|ing|lic|phd|md)\b\.?\s?){1,2}$",
+    re.IGNORECASE,
+)
+TAGS = "OPLG"
+TYPES = {"P": "PERSON", "L": "LOCATION", "G": "ORGANISATION"}
+HOSPITAL = re.compile(r"hospital|cl[íi]nic|klinik|krankenhaus|centro de salud|health cent|medical cent|sanatori|ambulatorio|c\.s\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """`known` has what the lists say about a word, as bits; `places` and `countries` are whole names, in small letters."""
+
+    known: dict[str, int]
+    places: frozenset[str]
+    countries: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word or sign at `start`; `bits` is what the lists know, `shape` how it is written."""
+
+    start: int
+    end: int
+    lower: str
+    bits: int
+    shape: str
+
+
+@cache
+def lexicon() -> Lexicon:
+    def lines(name: str) -> list[str]:
+        return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
+
+    known: dict[str, int] = {}
+    for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
+        for word in lines(name):
+            known[word] = known.get(word, 0) | bit
+    places, countries = lines("places"), lines("countries")
+    for names, bit in ((places, PLACE), (countries, COUNTRY)):
+        for name in names:
+            for word in re.findall(r"[^\W\d_]{2,}", name):
+                if word not in PARTICLES:
+                    known[word] = known.get(word, 0) | bit
+    return Lexicon(known, frozenset(places), frozenset(countries))
+
+
+@cache
+def weights() -> dict[str, tuple[float, ...]]:
+    """What each clue speaks for: weights of neither, person, place, organisation."""
+    text = (files("strata.gateway.privacy") / "lexicon" / "weights.txt").read_text("utf-8")
+    found = {}
+    for line in text.split("\n")[:-1]:
+        clue, _, numbers = line.rpartition("\t")
+        found[clue] = tuple(int(number) / 16 for number in numbers.split(" "))
+    return found
+
+
+def tokens(text: str) -> list[Token]:
+    known = lexicon().known
+    found = []
+    for one in TOKEN.finditer(text):
+        word = one.group()
+        if word[0].isalpha():
+            lower = word.lower()
+            bits = known.get(lower, 0)
+            if not bits and lower.endswith(("'s", "’s")):
+                bits = known.get(lower[:-2], 0)
+            shape = "a" if word.islower() else "A" if len(word) == 1 else "AA" if word.isupper() else "Aa" if word[0].isupper() else "aA"
+            found.append(Token(one.start(), one.end(), lower, bits, shape))
+        else:
+            sign = "0" if word[0].isdigit() else "¶" if word[0] == "\n" else word[0]
+            found.append(Token(one.start(), one.end(), sign, 0, "0" if sign == "0" else "."))
+    return found
+
+
+EDGE = Token(0, 0, "", 0, "|")
+
+
+def candidate(token: Token) -> bool:
+    """Whether this word may be a part of a name: with a capital, or in small letters and known only as one."""
+    if token.shape in {"a", "0", ".", "|"}:
+        return token.shape == "a" and token.bits & ~COMMON > 0 and not token.bits & COMMON and len(token.lower) > 2
+    return True
+
+
+def clues(line: Sequence[Token], at: int, last: str, whole: Sequence[str]) -> list[str]:
+    """What the model looks at for the word at `at`, whose last word before had the tag `last`."""
+    token = line[at]
+    before = line[at - 1] if at else EDGE
+    earlier = line[at - 2] if at > 1 else EDGE
+    after = line[at + 1] if at + 1 < len(line) else EDGE
+    later = line[at + 2] if at + 2 < len(line) else EDGE
+    own = f"{token.bits}{token.shape}{whole[at]}"
+    return [
+        "o" + own,
+        "w" + token.lower,
+        "e" + token.lower[-3:],
+        "b" + before.lower,
+        "a" + after.lower,
+        f"c{earlier.lower} {before.lower}",
+        f"d{after.lower} {later.lower}",
+        f"f{before.bits}{before.shape}{after.bits}{after.shape}",
+        f"g{last}{own}",
+        f"h{before.lower} {own}",
+        f"i{after.lower} {own}",
+        f"j{last}{before.lower}",
+        f"k{earlier.lower}",
+        f"l{later.lower}",
+        f"m{own}{after.bits}{after.shape}{before.shape}",
+    ]
+
+
+def whole_names(line: Sequence[Token]) -> list[str]:
+    """For each word whether it stands in the whole name of a place or country of up to four words."""
+    book = lexicon()
+    found = [""] * len(line)
+    for at, token in enumerate(line):
+        if not token.bits & (PLACE | COUNTRY) and token.lower not in {"el", "la", "los", "las", "san", "new", "u"}:
+            continue
+        name = ""
+        for reach in range(4):
+            if at + reach >= len(line):
+                break
+            part = line[at + reach]
+            if not part.lower[0].isalpha() and part.lower not in "-'.":
+                break
+            name += (" " if name and part.start > line[at + reach - 1].end else "") + part.lower
+            mark = "L" if name in book.countries else "l" if name in book.places else ""
+            if mark:
+                for inside in range(at, at + reach + 1):
+                    found[inside] = mark
+    return found
+
+
+def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
+    """The tag of each word and how sure it is, from left to right."""
+    table = weights()
+    whole = whole_names(line)
+    result: list[tuple[str, float]] = []
+    last = "O"
+    for at, token in enumerate(line):
+        if not candidate(token):
+            result.append(("O", 1.0))
+            if token.shape != "." or token.lower not in "-'’.":
+                last = last if token.lower in PARTICLES else "O"
+            continue
+        o = p = l = g = 0.0  # noqa: E741 - the four tags
+        for clue in clues(line, at, last, whole):
+            weight = table.get(clue)
+            if weight:
+                o += weight[0]
+                p += weight[1]
+                l += weight[2]  # noqa: E741
+                g += weight[3]
+        tag, score = max((("P", p), ("L", l), ("G", g)), key=lambda pair: pair[1])
+        sure = 1 / (1 + math.exp(min(60.0, max(-60.0, (o - score) / 4))))
+        last = tag if sure >= 0.5 else "O"
+        result.append((last, sure))
+    return result
+
+
+def look(text: str) -> Iterator[Span]:
+    """People, places (countries apart), organisations and nationalities."""
+    line = tokens(text)
+    book = lexicon()
+    for tag, first, last, score in _runs(line, tagged(line), text):
+        start, end = line[first].start, line[last].end
+        value = text[start:end]
+        if value.endswith(("'s", "’s")):
+            end -= 2
+        if tag == "P":
+            title = HONORIFIC.search(text, max(0, start - 14), start)
+            yield Span(title.start() if title and "\n" not in title.group() else start, end, "PERSON", score)
+        elif tag == "L":
+            yield Span(start, end, "COUNTRY" if value.lower() in book.countries else "LOCATION", score)
+        else:
+            yield Span(start, end, "HOSPITAL" if HOSPITAL.search(value) else "ORGANISATION", score)
+    for token in line:
+        if token.bits & NATION and token.shape != "a":
+            yield Span(token.start, token.end, "NATIONALITY", 0.5)
+
+
+def _runs(
+    line: Sequence[Token], marks: Sequence[tuple[str, float]], text: str
+) -> Iterator[tuple[str, int, int, float]]:
+    """Neighbouring words of one tag as one name, with particles, initials and hyphens between them."""
+    at = 0
+    while at < len(line):
+        tag, score = marks[at]
+        if tag == "O":
+            at += 1
+            continue
+        last, ahead = at, at + 1
+        while ahead < len(line) and ahead - last <= 4:
+            token = line[ahead]
+            if marks[ahead][0] == tag:
+                last, score = ahead, max(score, marks[ahead][1])
+            elif not _joins(token, line[ahead - 1], tag):
+                break
+            ahead += 1
+        yield tag, at, last, score
+        at = last + 1
+
+
+def _joins(token: Token, before: Token, tag: str) -> bool:
+    if token.lower in PARTICLES or token.lower in {"-", "'", "’"}:
+        return True
+    if token.lower == ".":
+        return before.end - before.start <= 2 and token.start == before.end
+    return (token.lower in {"&", "and", "of", "for", ",", "und"} and tag == "G") or token.shape == "A"
