@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -231,7 +232,7 @@ class Upstream:
             data = await connection.whole(64 * 1024)
         except TooMuch:
             data = b""
-        return self.failure(status, message_in(data), again.decode("latin-1") if again else None)
+        return self.failure(status, message_in(data), again.decode("latin-1") if again else retry_in(data))
 
     def _request(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, content_type: str, accept: str
@@ -293,6 +294,15 @@ def message_in(data: bytes) -> str:
     if isinstance(error, dict):
         error = error.get("message") or error.get("Message") or error.get("detail")
     return error[:1000] if isinstance(error, str) else ""
+
+
+RETRY = re.compile(rb'"retryDelay"\s*:\s*"([\d.]+)s"')
+
+
+def retry_in(data: bytes) -> str | None:
+    """Seconds to wait that Google's errors hold (`google.rpc.RetryInfo`), where no header says it."""
+    found = RETRY.search(data)
+    return found[1].decode() if found else None
 
 
 NAMED = {

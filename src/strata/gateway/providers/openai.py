@@ -1,8 +1,14 @@
-"""OpenAI's dialect over HTTP, and every vendor and server that speaks it: each is a row in `VENDORS`.
+"""OpenAI's dialect over HTTP, and every vendor and server that speaks it: each is a row in `_vendors.py`.
 
-A deployment's `options`: `base_url` (with its version, such as `https://api.openai.com/v1`), `api_key`, `headers`
-(more headers for every call), `max_response` (bytes of one answer), `max_tokens_field` (what the vendor calls the limit
-of an answer). Timeouts are the deployment's: `first_token_timeout` also bounds the pause between two pieces of a stream.
+A deployment's `options`: `base_url` (with its version, such as `https://api.openai.com/v1`), `api_key` or `api_keys`
+(several, used in turn; one that is refused or over its limit rests), `headers` (more headers for every call),
+`max_response` (bytes of one answer), `max_tokens_field` (what the vendor calls the limit of an answer), `operations`
+(more than the row takes). For Azure: `base_url` of the resource, `api_version` for the addresses by deployment, and
+`tenant_id`, `client_id`, `client_secret` or `token` in place of a key. For embeddings: `input_type`, which is sent
+where the caller names none.
+
+Requests and answers of this dialect are not taken apart: fields that only the vendor knows pass both ways. What a
+vendor says in a way of its own is put into the common one by `dialects/openai_family.py`.
 """
 
 from __future__ import annotations
@@ -10,71 +16,57 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-from strata.errors import Misconfigured, UpstreamBroken
+import orjson
+
+from strata.errors import Invalid, Misconfigured, StrataError, UpstreamBroken
+from strata.gateway import credentials, multipart
+from strata.gateway.credentials import Credentials, Headers
+from strata.gateway.dialects import openai_family as family
 from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
+from strata.gateway.providers._vendors import VENDORS, Vendor
 from strata.gateway.sse import Events
-from strata.gateway.upstream import Upstream
+from strata.gateway.upstream import Reply, Upstream, status_in
 from strata.types import Json
 
 PATHS = {
     "chat": "/chat/completions", "embeddings": "/embeddings", "responses": "/responses", "rerank": "/rerank",
+    "images": "/images/generations", "speech": "/audio/speech", "transcriptions": "/audio/transcriptions",
 }  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """What is particular about a vendor. `prices` is its name in the published prices; none: it charges nothing.
-
-    `limit` is what it calls the most tokens of an answer; `usage_asked`: streams count tokens only when asked to;
-    `more`: what it takes besides chat and embeddings.
-    """
-
-    base_url: str = ""
-    needs_key: bool = True
-    key_header: str = "authorization"
-    limit: str = "max_tokens"
-    usage_asked: bool = True
-    prices: str = ""
-    more: tuple[str, ...] = ()
-
-
-VENDORS: dict[str, Vendor] = {
-    "openai": Vendor("https://api.openai.com/v1", limit="max_completion_tokens", prices="openai", more=("responses",)),
-    "azure": Vendor(key_header="api-key", limit="max_completion_tokens", prices="azure", more=("responses",)),
-    "groq": Vendor("https://api.groq.com/openai/v1", limit="max_completion_tokens", prices="groq"),
-    "mistral": Vendor("https://api.mistral.ai/v1", usage_asked=False, prices="mistral"),
-    "together": Vendor("https://api.together.xyz/v1", prices="together"),
-    "openrouter": Vendor("https://openrouter.ai/api/v1", prices="openrouter"),
-    "deepseek": Vendor("https://api.deepseek.com/v1", prices="deepseek"),
-    "fireworks": Vendor("https://api.fireworks.ai/inference/v1", prices="fireworks"),
-    "perplexity": Vendor("https://api.perplexity.ai", usage_asked=False, prices="perplexity"),
-    "cerebras": Vendor("https://api.cerebras.ai/v1", limit="max_completion_tokens", prices="cerebras"),
-    "xai": Vendor("https://api.x.ai/v1", limit="max_completion_tokens", prices="x-ai"),
-    "vllm": Vendor("http://127.0.0.1:8000/v1", needs_key=False, more=("responses", "rerank")),
-    "tgi": Vendor("http://127.0.0.1:8080/v1", needs_key=False),
-    "ollama": Vendor("http://127.0.0.1:11434/v1", needs_key=False),
-    "llamacpp": Vendor("http://127.0.0.1:8080/v1", needs_key=False),
-    "compatible": Vendor(needs_key=False),
-}
+AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
+BY_DEPLOYMENT = {"chat", "embeddings", "images", "speech", "transcriptions"}
+"""What Azure's older addresses name the deployment for; the others have the resource's address."""
 
 
 @dataclass(slots=True)
 class OpenAI:
     """One deployment at a vendor. Its connections are kept open and shared by all its calls."""
 
+    row: str
     vendor: Vendor
     deployment: Deployment
     upstream: Upstream
     limit: str
+    paths: dict[str, str]
+    credentials: Credentials | None
     operations: frozenset[str] = field(default=frozenset({"chat", "embeddings"}))
 
     async def whole(self, operation: str, request: Json) -> Json:
         body = self._own(operation, request)
-        body.pop("stream", None)
+        if "stream" in body:
+            body["stream"] = False
         body.pop("stream_options", None)
-        return await self.upstream.json(PATHS[operation], body)
+        path = self.paths[operation]
+        answer = await credentials.tried(self.credentials, lambda headers: self.upstream.json(path, body, headers))
+        if operation == "chat":
+            self._must_answer(answer)
+        if self.vendor.exact or operation == "responses":
+            return answer
+        return family.from_data(answer, request) if operation == "rerank" else family.completion(answer)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
         body = self._own(operation, request)
@@ -83,14 +75,34 @@ class OpenAI:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         elif operation == "chat":
             body.pop("stream_options", None)
+        common = None if self.vendor.exact or operation != "chat" else family.Chunks()
         events, finished = Events(), False
-        source = self.upstream.events(PATHS[operation], body, events=events)
+        path = self.paths[operation]
+        if self.credentials is None:
+            source = self.upstream.events(path, body, events=events)
+        else:
+            source = credentials.tried_stream(
+                self.credentials, lambda headers: self.upstream.events(path, body, headers, events)
+            )
         async with aclosing(source):
             async for chunks in source:
                 finished = finished or any(map(_finishes, chunks))
+                if common is not None:
+                    for chunk in chunks:
+                        common.chunk(chunk)
                 yield chunks
         if not (events.done or finished):
             raise UpstreamBroken(f"{self.upstream.name} broke off in the middle of its answer")
+
+    async def raw(self, operation: str, content_type: str, body: bytes) -> Reply:
+        """An operation whose request or answer is no JSON: `images`, `speech`, `transcriptions`. Only the model's name
+        is replaced, in JSON or in a form. Raises `Invalid`, and what `whole` does.
+        """
+        own = self._named(content_type, body)
+        path = self.paths[operation]
+        return await credentials.tried(
+            self.credentials, lambda headers: self.upstream.send("POST", path, own, headers, content_type)
+        )
 
     def count(self, text: str) -> int:
         return byte_bound(text)
@@ -101,14 +113,91 @@ class OpenAI:
     async def close(self) -> None:
         await self.upstream.close()
 
+    # -------------------------------------------------------------- what is sent
+
+    @property
+    def _model(self) -> str:
+        return self.deployment.model or self.deployment.name
+
     def _own(self, operation: str, request: Json) -> Json:
         """The request under the vendor's own names."""
-        body = {**request, "model": self.deployment.model or self.deployment.name}
-        if operation == "chat" and self.limit == "max_tokens" and "max_completion_tokens" in body:
+        body = {**request, "model": self._model}
+        if operation == "chat":
+            self._own_chat(body)
+        elif operation == "embeddings":
+            self._own_embeddings(body)
+        elif operation == "rerank" and self.row in {"voyage", "mixedbread"}:
+            body = family.to_topk(body)
+            if self.row == "mixedbread":
+                body["input"] = body.pop("documents")
+        return body
+
+    def _own_chat(self, body: Json) -> None:
+        if self.limit == "max_tokens" and "max_completion_tokens" in body:
             limit = body.pop("max_completion_tokens")
             if body.get("max_tokens") is None:
                 body["max_tokens"] = limit
-        return body
+        messages = family.without_ours(body.get("messages"))
+        if isinstance(messages, list) and not self.vendor.exact:
+            messages = self._own_messages(messages)
+        body["messages"] = messages
+
+    def _own_messages(self, messages: list[Any]) -> list[Any]:
+        vendor = self.vendor
+        if vendor.thoughts is not None:
+            rename = family.thoughts_as_parts if vendor.thoughts == "parts" else family.thoughts_as(vendor.thoughts)
+            messages = [rename(it) if isinstance(it, dict) and "reasoning_content" in it else it for it in messages]
+        if not vendor.developer:
+            messages = [
+                {**it, "role": "system"} if isinstance(it, dict) and it.get("role") == "developer" else it
+                for it in messages
+            ]
+        return family.short_ids(messages) if vendor.short_ids else messages
+
+    def _own_embeddings(self, body: Json) -> None:
+        kind = self.deployment.options.get("input_type")
+        if kind and "input_type" not in body:
+            body["input_type"] = kind
+        if self.row == "voyage":
+            if body.get("encoding_format") == "float":
+                del body["encoding_format"]  # it knows only base64 by name
+            if "dimensions" in body:
+                body["output_dimension"] = body.pop("dimensions")
+        elif self.row == "jina" and "encoding_format" in body:
+            body["embedding_type"] = body.pop("encoding_format")
+
+    def _named(self, content_type: str, body: bytes) -> bytes:
+        if content_type.lower().startswith("multipart/form-data"):
+            return multipart.with_field(content_type, body, "model", self._model)
+        try:
+            request = orjson.loads(body)
+        except ValueError as error:
+            raise Invalid("the request is not JSON") from error
+        if not isinstance(request, dict):
+            raise Invalid("the request must be a JSON object")
+        return orjson.dumps({**request, "model": self._model})
+
+    # -------------------------------------------------------------- what comes back
+
+    def _must_answer(self, answer: Json) -> None:
+        """Some vendors say 200 and mean an error."""
+        choices = answer.get("choices")
+        error = answer.get("error")
+        if not error and isinstance(choices, list):
+            error = next((it["error"] for it in choices if isinstance(it, dict) and it.get("error")), None)
+        if error and not _says(choices):
+            raise self._failure(error)
+
+    def _failure(self, error: Any) -> StrataError:
+        message = error.get("message") if isinstance(error, dict) else error
+        return self.upstream.failure(status_in(error), str(message or "")[:1000])
+
+
+def _says(choices: Any) -> bool:
+    if not isinstance(choices, list):
+        return False
+    messages = [it.get("message") for it in choices if isinstance(it, dict)]
+    return any(isinstance(it, dict) and (it.get("content") or it.get("tool_calls")) for it in messages)
 
 
 def _finishes(event: Json) -> bool:
@@ -119,23 +208,78 @@ def _finishes(event: Json) -> bool:
     return event.get("type") in {"response.completed", "response.incomplete", "response.failed"}
 
 
+# ------------------------------------------------------------------ a deployment
+
+
 def make(row: str, deployment: Deployment) -> OpenAI:
     """Raises `Misconfigured` with everything that is wrong about the deployment."""
-    vendor = VENDORS.get(row or "openai")
+    row = row or "openai"
+    vendor = VENDORS.get(row)
     if vendor is None:
         raise Misconfigured(f"models.{deployment.name}: no vendor called {row!r}; there are {sorted(VENDORS)}")
     options = deployment.options
-    key = str(options.get("api_key") or "").strip()
-    if vendor.needs_key and not key:
-        raise Misconfigured(
-            f'models.{deployment.name}: options.api_key is missing; set it to "env:NAME" or "file:PATH"'
-        )
-    headers = {}
-    if key:
-        headers[vendor.key_header] = f"Bearer {key}" if vendor.key_header == "authorization" else key
-    upstream = Upstream.of(deployment, str(options.get("base_url") or vendor.base_url).rstrip("/"), headers)
+    wrong: list[str] = []
+    base = str(options.get("base_url") or vendor.base_url).rstrip("/")
+    base, paths = _azure(deployment, base) if row == "azure" else (base, dict(PATHS))
+    paths["rerank"] = vendor.rerank_path
+    headers, shown = _credentials(row, vendor, deployment, wrong)
+    try:
+        upstream = Upstream.of(deployment, base, headers)
+    except Misconfigured as error:
+        raise Misconfigured([*wrong, *error.mistakes]) from error
+    if wrong:
+        raise Misconfigured(wrong)
     operations = frozenset({"chat", "embeddings", *vendor.more, *options.get("operations", ())})
-    return OpenAI(vendor, deployment, upstream, options.get("max_tokens_field", vendor.limit), operations)
+    limit = options.get("max_tokens_field", vendor.limit)
+    return OpenAI(row, vendor, deployment, upstream, limit, paths, shown, operations)
+
+
+def _credentials(
+    row: str, vendor: Vendor, deployment: Deployment, wrong: list[str]
+) -> tuple[Headers, Credentials | None]:
+    """What every call carries, or how to find what it carries."""
+    options, name = deployment.options, f"models.{deployment.name}"
+
+    def header(key: str) -> Headers:
+        return {vendor.key_header: f"Bearer {key}" if vendor.key_header == "authorization" else key}
+
+    keys = credentials.keys_in(options)
+    if len(keys) > 1:
+        if any(not key.isprintable() or not key.isascii() for key in keys):
+            wrong.append(f"{name}: options.api_keys has characters that no HTTP header may have")
+        return {}, credentials.Keys(f"the vendor of {deployment.name!r}", keys, header)
+    if keys:
+        return header(keys[0]), None
+    if row == "azure" and options.get("token"):
+        return credentials.bearer(str(options["token"])), None
+    if row == "azure" and options.get("client_id"):
+        try:
+            return {}, credentials.client_credentials(options, str(options.get("scope") or AZURE_SCOPE), name)
+        except Misconfigured as error:
+            wrong += error.mistakes
+    elif vendor.needs_key:
+        wrong.append(f'{name}: options.api_key is missing; set it to "env:NAME" or "file:PATH"')
+    return {}, None
+
+
+def _azure(deployment: Deployment, base: str) -> tuple[str, dict[str, str]]:
+    """Azure's two kinds of address: `/openai/v1`, as OpenAI's own; and by deployment, with the version of its API.
+
+    https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+    """
+    version = str(deployment.options.get("api_version") or "")
+    query = f"?api-version={quote(version)}" if version else ""
+    path = urlsplit(base).path
+    if base and path in {"", "/openai"} and version in {"", "preview", "latest", "v1"}:
+        base, path = base.removesuffix("/openai") + "/openai/v1", "/openai/v1"
+    if path.endswith("/v1") or not version:
+        return base, {operation: it + query for operation, it in PATHS.items()}
+    model = quote(deployment.model or deployment.name, safe="")
+    root = "" if path.endswith("/openai") else "/openai"
+    return base, {
+        operation: root + (f"/deployments/{model}" if operation in BY_DEPLOYMENT else "") + it + query
+        for operation, it in PATHS.items()
+    }
 
 
 def price_list(row: str) -> str:

@@ -1,0 +1,317 @@
+"""What vendors that speak OpenAI's dialect do in their own way, put into the gateway's: answers, chunks and requests.
+
+Nothing that a vendor says is taken away: what it calls otherwise is added under the common name, and only what no
+client of OpenAI's dialect could read (text as a list of parts, arguments that are no text, a reason to end that is
+not in the list) is put into the common shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from strata.types import Json
+
+REASONS = {
+    "eos": "stop", "eos_token": "stop", "end_turn": "stop", "stop_sequence": "stop", "complete": "stop",
+    "completed": "stop", "end": "stop", "max_tokens": "length", "model_length": "length", "max_output_tokens": "length",
+    "tool_use": "tool_calls", "tool_call": "tool_calls", "sensitive": "content_filter", "safety": "content_filter",
+    "content-filter": "content_filter", "guardrails": "content_filter", "model_context_window_exceeded": "length",
+}  # fmt: skip
+"""What vendors call the reasons that OpenAI names `stop`, `length`, `tool_calls` and `content_filter`."""
+
+OURS = ("provider_fields", "reasoning_signature")
+"""What the gateway adds to messages so that other vendors' conversations can go on; no OpenAI vendor knows it."""
+
+MAX_CALLS = 1024
+"""Calls of tools in one answer that are told apart by their number."""
+
+
+# ------------------------------------------------------------------ answers
+
+
+def completion(answer: Json) -> Json:
+    """A whole answer in the common shape; the same object."""
+    for choice in answer.get("choices") or ():
+        if not isinstance(choice, dict):
+            continue
+        message = choice.get("message")
+        if isinstance(message, dict):
+            _said(message)
+            calls = message.get("tool_calls")
+            if isinstance(calls, list):
+                for number, call in enumerate(calls):
+                    _call(call, f"{answer.get('id')}-{choice.get('index', 0)}-{number}", whole=True)
+            _reason(choice, called=bool(calls))
+    _usage(answer)
+    return answer
+
+
+@dataclass(slots=True)
+class Chunks:
+    """The chunks of one streamed answer, put into the common shape one after the other."""
+
+    _calls: dict[int, list[str]] = field(default_factory=dict)
+    """The ids of the calls so far, by choice."""
+
+    def chunk(self, it: Json) -> Json:
+        """The same object."""
+        for choice in it.get("choices") or ():
+            if isinstance(choice, dict):
+                self._choice(it, choice)
+        _usage(it)
+        return it
+
+    def _choice(self, it: Json, choice: Json) -> None:
+        index = choice.get("index", 0)
+        if "delta" not in choice and isinstance(choice.get("message"), dict):
+            choice["delta"] = choice.pop("message")
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            _said(delta)
+            for call in delta.get("tool_calls") or ():
+                if isinstance(call, dict):
+                    self._place(call, self._calls.setdefault(index, []), f"{it.get('id')}-{index}")
+        _reason(choice, called=bool(self._calls.get(index)))
+        if isinstance(choice.get("usage"), dict) and not it.get("usage"):
+            it["usage"] = choice["usage"]
+
+    def _place(self, call: Json, ids: list[str], answer: str) -> None:
+        """Find out which call a piece belongs to, where the vendor does not say or says the same of all."""
+        id_, given = call.get("id") or "", call.get("index")
+        if not isinstance(given, int) or not 0 <= given < MAX_CALLS:
+            given = None
+        function = call.get("function")
+        named = isinstance(function, dict) and bool(function.get("name"))
+        if given is not None and given < len(ids) and not (id_ and named and id_ != ids[given]):
+            place = given
+        elif given is not None and given >= len(ids):
+            ids += [""] * (given + 1 - len(ids))
+            place = given
+        elif id_ and id_ in ids:
+            place = ids.index(id_)
+        else:
+            if id_ or named or not ids:
+                ids.append("")
+            place = len(ids) - 1
+        if call.get("index") != place:
+            call["index"] = place
+        if not ids[place]:
+            ids[place] = id_ or _id(f"{answer}-{place}")
+            _call(call, f"{answer}-{place}", whole=False)
+        elif "function" in call:
+            _arguments(call)
+
+
+def _said(message: Json) -> None:
+    """Text and thoughts of a message or a delta."""
+    content = message.get("content")
+    if isinstance(content, list):
+        thoughts = "".join(_thoughts(part) for part in content)
+        message["content"] = "".join(_text(part) for part in content)
+        if thoughts and not message.get("reasoning_content"):
+            message["reasoning_content"] = thoughts
+    reasoning = message.get("reasoning")
+    if isinstance(reasoning, str) and reasoning and message.get("reasoning_content") is None:
+        message["reasoning_content"] = reasoning
+
+
+def _text(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    text = part.get("text") if isinstance(part, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _thoughts(part: Any) -> str:
+    if not isinstance(part, dict) or part.get("type") != "thinking":
+        return ""
+    thinking = part.get("thinking")
+    return (
+        "".join(map(_text, thinking)) if isinstance(thinking, list) else thinking if isinstance(thinking, str) else ""
+    )
+
+
+def _call(call: Any, seed: str, *, whole: bool) -> None:
+    if not isinstance(call, dict):
+        return
+    if not call.get("id"):
+        call["id"] = _id(seed)
+    if not call.get("type"):
+        call["type"] = "function"
+    if whole or "function" in call:
+        _arguments(call)
+
+
+def _arguments(call: Json) -> None:
+    function = call.get("function")
+    if isinstance(function, dict):
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict | list):
+            function["arguments"] = orjson.dumps(arguments).decode()
+        elif arguments is None:
+            function["arguments"] = ""
+
+
+def _id(seed: str) -> str:
+    return "call_" + hashlib.blake2b(seed.encode(), digest_size=12).hexdigest()
+
+
+def _reason(choice: Json, *, called: bool) -> None:
+    reason = choice.get("finish_reason")
+    if not reason:
+        return
+    common = REASONS.get(str(reason).lower(), reason)
+    if common == "stop" and called:
+        common = "tool_calls"
+    if common != reason:
+        choice["finish_reason"] = common
+        choice.setdefault("native_finish_reason", reason)
+
+
+def _usage(answer: Json) -> None:
+    """The usage under the common names. Tokens in the total that stand nowhere else were charged as the answer's."""
+    usage = answer.get("usage")
+    if usage is None and isinstance(groq := answer.get("x_groq"), dict) and isinstance(groq.get("usage"), dict):
+        usage = answer["usage"] = groq["usage"]
+    if not isinstance(usage, dict):
+        return
+    total = usage.get("total_tokens")
+    if not isinstance(usage.get("prompt_tokens"), int):
+        if not isinstance(total, int):
+            return
+        usage["prompt_tokens"] = total - (usage.get("completion_tokens") or 0)
+    _details(usage, "cached_tokens", usage.get("cached_tokens", usage.get("prompt_cache_hit_tokens")))
+    inside = usage.get("prompt_tokens_details")
+    if isinstance(inside, dict):
+        _details(usage, "cache_creation_tokens", inside.get("cache_write_tokens"))
+    completion = usage.get("completion_tokens")
+    if isinstance(total, int) and isinstance(completion, int) and total > usage["prompt_tokens"] + completion:
+        hidden = total - usage["prompt_tokens"] - completion
+        outside = usage.get("completion_tokens_details")
+        known = outside.get("reasoning_tokens") if isinstance(outside, dict) else None
+        if not known:
+            usage["completion_tokens_details"] = {**(outside or {}), "reasoning_tokens": hidden}
+        if not known or known == hidden:
+            usage["completion_tokens"] = completion + hidden
+
+
+def _details(usage: Json, name: str, value: Any) -> None:
+    if isinstance(value, int) and value:
+        inside = usage.get("prompt_tokens_details")
+        if not isinstance(inside, dict):
+            inside = usage["prompt_tokens_details"] = {}
+        if inside.get(name) is None:
+            inside[name] = value
+
+
+# ------------------------------------------------------------------ requests
+
+
+def without_ours(messages: Any) -> Any:
+    """The messages without what only the gateway knows; the same list where there is nothing of it."""
+    if not isinstance(messages, list) or not any(map(_has_ours, messages)):
+        return messages
+    return [_bare(message) if _has_ours(message) else message for message in messages]
+
+
+def _has_ours(message: Any) -> bool:
+    if not isinstance(message, dict) or message.get("role") != "assistant":
+        return False
+    calls = message.get("tool_calls") or ()
+    return any(name in message for name in OURS) or any(
+        isinstance(it, dict) and "provider_fields" in it for it in calls
+    )
+
+
+def _bare(message: Json) -> Json:
+    bare = {name: value for name, value in message.items() if name not in OURS}
+    if isinstance(calls := bare.get("tool_calls"), list):
+        bare["tool_calls"] = [
+            {name: value for name, value in it.items() if name != "provider_fields"}
+            for it in calls
+            if isinstance(it, dict)
+        ]
+    return bare
+
+
+def thoughts_as(name: str) -> Callable[[Json], Json]:
+    """Puts the thoughts of earlier answers under the vendor's own name; an empty name leaves them out."""
+
+    def rename(message: Json) -> Json:
+        if "reasoning_content" not in message or name == "reasoning_content":
+            return message
+        renamed = {key: value for key, value in message.items() if key != "reasoning_content"}
+        if name:
+            renamed.setdefault(name, message["reasoning_content"])
+        return renamed
+
+    return rename
+
+
+def thoughts_as_parts(message: Json) -> Json:
+    """Mistral's way: thoughts are a part of the content."""
+    thoughts = message.get("reasoning_content")
+    if not thoughts:
+        return {key: value for key, value in message.items() if key != "reasoning_content"}
+    content = message.get("content") or []
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    first = {"type": "thinking", "thinking": [{"type": "text", "text": thoughts}]}
+    rest = {key: value for key, value in message.items() if key not in {"reasoning_content", "reasoning"}}
+    return {**rest, "content": [first, *parts]}
+
+
+NINE = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def short_ids(messages: list[Any]) -> list[Any]:
+    """Mistral takes ids of calls with exactly nine letters and digits: others' become such, the same everywhere."""
+    found = []
+    for message in messages:
+        it = message
+        if isinstance(message, dict) and isinstance(calls := message.get("tool_calls"), list):
+            it = {
+                **message,
+                "tool_calls": [{**call, "id": _nine(call.get("id"))} for call in calls if isinstance(call, dict)],
+            }
+        elif isinstance(message, dict) and "tool_call_id" in message:
+            it = {**message, "tool_call_id": _nine(message["tool_call_id"])}
+        found.append(it)
+    return found
+
+
+def _nine(id_: Any) -> str:
+    text = str(id_)
+    return text if NINE.fullmatch(text) else hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:9]
+
+
+# ------------------------------------------------------------------ rerank
+
+
+def to_topk(body: Json) -> Json:
+    """Cohere's rerank request in Voyage's words."""
+    own = {name: value for name, value in body.items() if name not in {"top_n", "return_documents"}}
+    if body.get("top_n") is not None:
+        own["top_k"] = body["top_n"]
+    own["documents"] = [it.get("text", "") if isinstance(it, dict) else it for it in body.get("documents") or ()]
+    return own
+
+
+def from_data(answer: Json, body: Json) -> Json:
+    """An order that came as `data`, as Cohere's `results`."""
+    if "results" in answer or not isinstance(answer.get("data"), list):
+        return answer
+    results = []
+    for row in answer["data"]:
+        score = row.get("relevance_score", row.get("score"))
+        result: Json = {"index": row.get("index"), "relevance_score": score}
+        if body.get("return_documents"):
+            document = body["documents"][row["index"]]
+            result["document"] = {"text": document} if isinstance(document, str) else document
+        results.append(result)
+    return {**{name: value for name, value in answer.items() if name != "data"}, "results": results}
