@@ -131,6 +131,10 @@ class _Server(uvicorn.Server):
         self._ready = ready
         self.failure: BaseException | None = None
 
+    def stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -161,32 +165,43 @@ async def run(
     url = address(settings, roles) if port is None else f"http://{settings.host}:{port}"
     held = claim(settings.home, roles, url)
     try:
-        with _listen(settings.host, urlsplit(url).port or 80) as listener:
-            async with build(settings, roles) as platform:
-                config = uvicorn.Config(
-                    site(platform),
-                    loop="none",
-                    http="httptools",
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    proxy_headers=False,
-                    server_header=False,
-                    timeout_keep_alive=65,
-                    timeout_graceful_shutdown=10,
-                )
-
-                async def begun() -> None:
-                    await asyncio.gather(_warm(platform), ready(platform, url))
-
-                server = _Server(config, begun)
-                _stop_on_signal(server)
-                await server.serve(sockets=[listener])
-                if server.failure is not None:
-                    raise server.failure
+        with listen(settings.host, urlsplit(url).port or 80) as listener:
+            await play(settings, roles, listener, lambda platform: ready(platform, url), _stop_on_signal)
     finally:
         held.release()
+
+
+async def play(
+    settings: Settings,
+    roles: Sequence[Role],
+    listener: socket.socket,
+    ready: Callable[[Platform], Coroutine[Any, Any, None]],
+    until: Callable[[Callable[[], None]], None],
+) -> None:
+    """Serve these roles on a socket; `until` is handed what ends it: called once in good order, twice at once."""
+    async with build(settings, roles) as platform:
+        config = uvicorn.Config(
+            site(platform),
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=65,
+            timeout_graceful_shutdown=10,
+        )
+
+        async def begun() -> None:
+            await asyncio.gather(_warm(platform), ready(platform))
+
+        server = _Server(config, begun)
+        until(server.stop)
+        await server.serve(sockets=[listener])
+        if server.failure is not None:
+            raise server.failure
 
 
 async def _warm(platform: Platform) -> None:
@@ -196,10 +211,13 @@ async def _warm(platform: Platform) -> None:
             await platform.layers["gateway"].warm()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket that takes connections. `shared`: several may listen on the port, and the kernel shares them out."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -212,12 +230,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _stop_on_signal(server: uvicorn.Server) -> None:
+def _stop_on_signal(stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
-
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

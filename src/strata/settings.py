@@ -162,12 +162,12 @@ def _stores(file: File, references: _References, wrong: list[str]) -> Stores:
     """Where each port leads. The address, or what follows its scheme, may stand elsewhere: `postgres:env:STRATA_DB`."""
     found: dict[str, str] = {}
     for port, address in file.stores.model_dump().items():
-        place = f"stores.{port}"
+        place, before = f"stores.{port}", len(wrong)
         whole = references.text(address, place)
         scheme, colon, rest = whole.partition(":")
         rest = references.text(rest, place)
         found[port] = f"{scheme}{colon}{rest.removeprefix(f'{scheme}:')}"
-        if not wrong:
+        if len(wrong) == before:
             wrong.extend(_plugin(place, port, found[port]))
     return Stores(**found)
 

@@ -184,7 +184,8 @@ def _place(port: str, address: str, layer: str) -> tuple[ModuleType, str]:
 async def _records(platform: Platform, stack: contextlib.AsyncExitStack, role: Role) -> Records:
     """The layer's own records, and the bus that carries what is committed to them."""
     address = platform.settings.stores.records
-    if _place("records", address, role)[1] in {_place("records", address, other)[1] for other in platform.buses}:
+    place = _place("records", address, role)[1]
+    if place and place in {_place("records", address, other)[1] for other in platform.buses}:
         raise Misconfigured("stores.records: put {layer} into the address, so that each layer has records of its own")
     records: Records = await _open(platform, stack, "records", address, role)
     platform.buses[role] = await _make(platform, "bus", address, role, records=records)

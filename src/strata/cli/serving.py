@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from strata.serve import run as run_server
 from strata.settings import ROLES, Settings
 from strata.settings import load as load_settings
 from strata.wiring import Platform, open_signin
+from strata.workers import run as run_workers
 
 commands = typer.Typer()
 
@@ -30,11 +32,18 @@ def serve(
     ] = None,
     settings: SettingsPath = None,
     port: Annotated[int | None, typer.Option(help="Listen here instead of where the settings say.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that share the port; for the gateway alone.")
+    ] = None,
 ) -> None:
     """Serve all roles in one process, or only those named."""
     wanted = _roles(roles)
     configured = load_settings(settings)
-    run_async(run_server(configured, wanted, _announce, port=port))
+    many = workers or (configured.workers if wanted == ("gateway",) else 1)
+    if many == 1:
+        run_async(run_server(configured, wanted, _announce, port=port))
+        return
+    run_workers(configured, wanted, many, lambda url: _tell_where(f"{many} workers serve", wanted, url), port=port)
 
 
 @commands.command()
@@ -54,12 +63,14 @@ def run(settings: SettingsPath = None) -> None:
 
 
 async def _announce(platform: Platform, url: str) -> None:
-    out.print(
-        f"\n[bold]Strata[/] {__version__} serves {', '.join(platform.roles)} at [link={url}]{url}[/link]",
-        highlight=False,
-    )
+    _tell_where("serves", platform.roles, url)
     if "app" in platform.roles and platform.settings.web is None:
         out.print("[yellow]The web application is not built here; run `make web`.[/]")
+
+
+def _tell_where(who: str, roles: Sequence[Role], url: str) -> None:
+    where = f"[link={url}]{url}[/link]"
+    out.print(f"\n[bold]Strata[/] {__version__} {who} {', '.join(roles)} at {where}", highlight=False)
 
 
 def _roles(names: list[str] | None) -> tuple[Role, ...]:
