@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -33,30 +34,22 @@ class Broken(Exception):
     """The connection ended, or carried something that is not HTTP, before the answer was whole."""
 
 
+class Expired(Broken):
+    """The answer, or its next piece, was not there when it was due."""
+
+
 class TooMuch(Exception):
     """The answer has more bytes than allowed."""
 
 
 class Connection(asyncio.Protocol):
-    """Carries one exchange at a time: `send`, then `head`, then `read` until it returns nothing."""
+    """Carries one exchange at a time: `send`, then `head`, then `read` until it returns nothing. What is not there when
+    it is `due`, a moment of the loop's clock that may be moved, ends the connection with `Expired`.
+    """
 
     __slots__ = (
-        "_body",
-        "_decoder",
-        "_done",
-        "_error",
-        "_head",
-        "_header_bytes",
-        "_idle_since",
-        "_loop",
-        "_parser",
-        "_paused",
-        "_reusable",
-        "_size",
-        "_transport",
-        "_waiter",
-        "headers",
-        "status",
+        "_alarm", "_body", "_busy", "_decoder", "_done", "_due", "_error", "_head", "_header_bytes", "_idle_since",
+        "_loop", "_parser", "_paused", "_reusable", "_size", "_transport", "_waiter", "headers", "status",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,7 +58,10 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
         self._idle_since = 0.0
+        self._due = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._begin()
+        self._busy = False
 
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -74,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._head = False
         self._done = False
+        self._busy = True
         self._paused = False
         self._reusable = False
         self._decoder: zlib._Decompress | None = None
@@ -82,12 +79,24 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------- the caller's side
 
-    def send(self, request: bytes) -> None:
-        """Begin an exchange."""
+    def send(self, request: bytes, due: float) -> None:
+        """Begin an exchange whose answer is due at a moment of the loop's clock."""
         self._begin()
+        self.due(due)
         if self._transport is None or self._error is not None:
             raise Broken("the connection is closed")
         self._transport.write(request)
+
+    def due(self, at: float) -> None:
+        """Move the moment by which something has to come. One alarm stays over many exchanges and looks up when the
+        moment is, so that moving it costs nothing.
+        """
+        self._due = at
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(at, self._look)
+        elif self._alarm.when() > at:
+            self._alarm.cancel()
+            self._alarm = self._loop.call_at(at, self._look)
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are there. Raises `Broken`."""
@@ -134,6 +143,7 @@ class Connection(asyncio.Protocol):
         """Whether the exchange ended so that the connection can be kept; notes since when it is idle."""
         if not (self._done and self._reusable and self.usable) or self._body:
             return False
+        self._busy = False
         self._idle_since = time.monotonic()
         return True
 
@@ -141,8 +151,22 @@ class Connection(asyncio.Protocol):
         return at - self._idle_since > KEPT or not self.usable
 
     def close(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if self._transport is not None:
             self._transport.abort()
+
+    def _look(self) -> None:
+        self._alarm = None
+        if not self._busy or self._error is not None:
+            return
+        if self._loop.time() < self._due:
+            self._alarm = self._loop.call_at(self._due, self._look)
+        elif not self._done:
+            self._error = Expired("it did not come in time")
+            self.close()
+            self._wake()
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -170,8 +194,7 @@ class Connection(asyncio.Protocol):
     # -------------------------------------------------------------- the transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._done or self._error is not None:
@@ -281,11 +304,14 @@ class Host:
         while self._idle:
             self._idle.pop().close()
 
-    def request(self, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
-        """The request as bytes. Raises ValueError for a header that would break out of its line."""
-        lines = [f"{method} {self.path}{path} HTTP/1.1", f"host: {self.authority}", f"content-length: {len(body)}"]
+    def head(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
+        """The head of a request up to the number of its length. Raises ValueError for a header or path that would
+        break out of its line.
+        """
+        lines = [f"{method} {self.path}{path} HTTP/1.1", f"host: {self.authority}"]
         lines += [f"{name}: {value}" for name, value in headers]
+        lines.append("content-length: ")
         head = "\r\n".join(lines)
         if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
             raise ValueError("a header or path with a line break")
-        return head.encode("latin-1") + b"\r\n\r\n" + body
+        return head.encode("latin-1")

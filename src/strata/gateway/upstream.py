@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from strata.errors import Misconfigured, RateLimited, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway.connection import Broken, Connection, Host, TooMuch
+from strata.gateway.connection import Broken, Connection, Expired, Host, TooMuch
 from strata.gateway.options import Deployment
 from strata.gateway.sse import MAX_EVENT, Events
 from strata.types import Json
@@ -26,6 +26,10 @@ from strata.types import Json
 MAX_RESPONSE = 64 * 1024 * 1024
 LINGER = 0.25
 """Seconds to wait for the end of a stream that has said it is done, so that its connection can be used again."""
+
+MAX_HEADS = 1000
+FAULTS = (Broken, TooMuch, OSError, ValueError)
+"""What can go wrong on the way to a vendor and back; TimeoutError is an OSError."""
 
 METADATA = {"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "metadata.google.internal"}
 
@@ -41,8 +45,8 @@ class Reply:
 
 @dataclass(slots=True)
 class Upstream:
-    """One deployment's vendor. `name` stands in errors; `timeout` and `first_token_timeout` in seconds, the latter also
-    between two pieces of a stream; `max_response` in bytes.
+    """One deployment's vendor. `name` stands in errors; `timeout` in seconds for a whole answer, `first_token_timeout`
+    until a stream begins, `idle_timeout` between two pieces of it; `max_response` in bytes.
     """
 
     name: str
@@ -50,7 +54,9 @@ class Upstream:
     headers: dict[str, str] = field(repr=False)
     timeout: float
     first_token_timeout: float
+    idle_timeout: float
     max_response: int = MAX_RESPONSE
+    _heads: dict[tuple[str, str, str, str], bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, deployment: Deployment, base_url: str, headers: Mapping[str, str]) -> Self:
@@ -69,7 +75,8 @@ class Upstream:
         if wrong:
             raise Misconfigured([f"models.{deployment.name}: {problem}" for problem in wrong])
         name = f"the vendor of {deployment.name!r}"
-        return cls(name, Host(base_url), given, deployment.timeout, deployment.first_token_timeout, limit)
+        first, idle = deployment.first_token_timeout, deployment.idle_timeout
+        return cls(name, Host(base_url), given, deployment.timeout, first, idle or first, limit)
 
     # -------------------------------------------------------------- whole answers
 
@@ -91,16 +98,15 @@ class Upstream:
         """Send a request and get the whole answer, if its status is a success. Raises as `json` does."""
         connection: Connection | None = None
         try:
-            async with asyncio.timeout(self.timeout):
-                with self._translated():
-                    connection = await self.host.open()
-                    connection.send(self._request(method, path, body, headers, content_type, "*/*"))
-                    await connection.head()
-                    if not 200 <= connection.status < 300:
-                        raise await self._refusal(connection)
-                    data = await connection.whole(self.max_response)
-        except TimeoutError as error:
-            raise UpstreamBroken(f"{self.name} did not give its answer in time") from error
+            due = asyncio.get_running_loop().time() + self.timeout
+            connection = await self.host.open()
+            connection.send(self._request(method, path, body, headers, content_type, "*/*"), due)
+            await connection.head()
+            if not 200 <= connection.status < 300:
+                raise await self._refusal(connection)
+            data = await connection.whole(self.max_response)
+        except FAULTS as error:
+            raise self._fault(error, "its answer") from error
         finally:
             if connection is not None:
                 self.host.back(connection)
@@ -114,25 +120,22 @@ class Upstream:
     ) -> AsyncGenerator[bytes]:
         """The bytes of a streamed answer as they come. Closing the generator early hangs up on the vendor."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.timeout
+        begun = loop.time()
+        end = begun + self.timeout
         connection: Connection | None = None
         awaited = "the first piece of its answer"
         try:
-            while True:
-                async with asyncio.timeout_at(min(end, loop.time() + self.first_token_timeout)):
-                    with self._translated():
-                        if connection is None:
-                            connection = await self.host.open()
-                            connection.send(self._request("POST", path, body, headers, "application/json", wanted))
-                            await connection.head()
-                            await self._must_stream(connection, wanted)
-                        data = await connection.read()
-                if not data:
-                    return
+            connection = await self.host.open()
+            request = self._request("POST", path, body, headers, "application/json", wanted)
+            connection.send(request, min(end, begun + self.first_token_timeout))
+            await connection.head()
+            await self._must_stream(connection, wanted)
+            while data := await connection.read():
                 yield data
                 awaited = "the next piece of its answer"
-        except TimeoutError as error:
-            raise UpstreamBroken(f"{self.name} did not give {awaited} in time") from error
+                connection.due(min(end, loop.time() + self.idle_timeout))
+        except FAULTS as error:
+            raise self._fault(error, awaited) from error
         finally:
             if connection is not None:
                 self.host.back(connection)
@@ -237,25 +240,32 @@ class Upstream:
     def _request(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, content_type: str, accept: str
     ) -> bytes:
-        own = {"accept": accept, "content-type": content_type, "user-agent": "strata", **self.headers}
+        """The request as bytes; what stands in front of its length is made once where no header is particular to it."""
         if headers:
-            own.update(headers)
-        return self.host.request(method, path, own.items(), body)
+            return self._head(method, path, headers, content_type, accept) + b"%d\r\n\r\n%b" % (len(body), body)
+        name = (method, path, content_type, accept)
+        head = self._heads.get(name)
+        if head is None:
+            if len(self._heads) > MAX_HEADS:
+                self._heads.clear()
+            head = self._heads[name] = self._head(method, path, {}, content_type, accept)
+        return head + b"%d\r\n\r\n%b" % (len(body), body)
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except TimeoutError:
-            raise
-        except Broken as error:
-            raise UpstreamBroken(f"{self.name} broke off: {error}") from error
-        except TooMuch as error:
-            raise UpstreamBroken(f"{self.name} answered with more than {self.max_response} bytes") from error
-        except OSError as error:
-            raise UpstreamBroken(f"{self.name} cannot be reached") from error
-        except ValueError as error:
-            raise UpstreamBroken(f"{self.name} cannot be asked: {error}") from error
+    def _head(self, method: str, path: str, headers: Mapping[str, str], content_type: str, accept: str) -> bytes:
+        own = {"accept": accept, "content-type": content_type, "user-agent": "strata", **self.headers, **headers}
+        return self.host.head(method, path, own.items())
+
+    def _fault(self, error: Exception, awaited: str) -> UpstreamBroken:
+        """What went wrong on the way, as the error that says so."""
+        if isinstance(error, Expired | TimeoutError):
+            return UpstreamBroken(f"{self.name} did not give {awaited} in time")
+        if isinstance(error, Broken):
+            return UpstreamBroken(f"{self.name} broke off: {error}")
+        if isinstance(error, TooMuch):
+            return UpstreamBroken(f"{self.name} answered with more than {self.max_response} bytes")
+        if isinstance(error, OSError):
+            return UpstreamBroken(f"{self.name} cannot be reached")
+        return UpstreamBroken(f"{self.name} cannot be asked: {error}")
 
 
 def address_mistakes(url: str) -> list[str]:
