@@ -119,21 +119,17 @@ class Upstream:
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None, *, wanted: str = "text/event-stream"
     ) -> AsyncGenerator[bytes]:
         """The bytes of a streamed answer as they come. Closing the generator early hangs up on the vendor."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        end = begun + self.timeout
+        now = asyncio.get_running_loop().time
+        end = now() + self.timeout
         connection: Connection | None = None
         awaited = "the first piece of its answer"
         try:
             connection = await self.host.open()
-            request = self._request("POST", path, body, headers, "application/json", wanted)
-            connection.send(request, min(end, begun + self.first_token_timeout))
-            await connection.head()
-            await self._must_stream(connection, wanted)
+            await self._begin(connection, path, body, headers, wanted, end)
             while data := await connection.read():
                 yield data
                 awaited = "the next piece of its answer"
-                connection.due(min(end, loop.time() + self.idle_timeout))
+                connection.due(min(end, now() + self.idle_timeout))
         except FAULTS as error:
             raise self._fault(error, awaited) from error
         finally:
@@ -148,27 +144,47 @@ class Upstream:
         to know of `[DONE]`, it hands in the `events` to read with.
         """
         events = events or Events()
-        source = self.pieces(path, orjson.dumps(body), headers)
-        async with contextlib.aclosing(source):
-            async for data in source:
+        now = asyncio.get_running_loop().time
+        end = now() + self.timeout
+        connection: Connection | None = None
+        awaited = "the first piece of its answer"
+        try:
+            connection = await self.host.open()
+            await self._begin(connection, path, orjson.dumps(body), headers, "text/event-stream", end)
+            more = True
+            while more and not events.done:
+                data = await connection.read()
+                more = bool(data)
                 found: list[Json] = []
                 failure = self._parse(events, data, found)
                 if found:
                     yield found
                 if failure is not None:
                     raise failure
-                if events.done:
-                    with contextlib.suppress(TimeoutError, StrataError):
-                        async with asyncio.timeout(LINGER):
-                            async for _ in source:
-                                pass
-                    return
-            found = []
-            failure = self._parse(events, b"", found)
-            if found:
-                yield found
-            if failure is not None:
-                raise failure
+                awaited = "the next piece of its answer"
+                connection.due(min(end, now() + self.idle_timeout))
+            if not connection.done:
+                await _lingered(connection, now() + LINGER)
+        except FAULTS as error:
+            raise self._fault(error, awaited) from error
+        finally:
+            if connection is not None:
+                self.host.back(connection)
+
+    async def _begin(
+        self,
+        connection: Connection,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        wanted: str,
+        end: float,
+    ) -> None:
+        """Ask for a stream, and see that it is one."""
+        request = self._request("POST", path, body, headers, "application/json", wanted)
+        connection.send(request, min(end, asyncio.get_running_loop().time() + self.first_token_timeout))
+        await connection.head()
+        await self._must_stream(connection, wanted)
 
     async def warm(self) -> None:
         """Nothing has to be loaded; connections are opened by the first call."""
@@ -266,6 +282,14 @@ class Upstream:
         if isinstance(error, OSError):
             return UpstreamBroken(f"{self.name} cannot be reached")
         return UpstreamBroken(f"{self.name} cannot be asked: {error}")
+
+
+async def _lingered(connection: Connection, until: float) -> None:
+    """Read to the end that should follow at once, so that the connection can be used again."""
+    connection.due(until)
+    with contextlib.suppress(Broken):
+        while await connection.read():
+            pass
 
 
 def address_mistakes(url: str) -> list[str]:
