@@ -101,7 +101,7 @@ class Replay:
     got: list[Got] = field(default_factory=list)
     _left: list[Exchange] = field(default_factory=list)
     _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = field(default_factory=dict)
 
     def play(self, *exchanges: Exchange) -> None:
         """What will be answered from now on; what it got before is forgotten."""
@@ -120,11 +120,14 @@ class Replay:
     async def __aexit__(self, *error: object) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._writers):
+        for writer in self._serving:
             writer.close()
+        await asyncio.gather(*self._serving.values(), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[writer] = task
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -138,7 +141,7 @@ class Replay:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            self._writers.discard(writer)
+            self._serving.pop(writer)
             writer.close()
 
     def _next(self, method: str, path: str) -> Exchange | None:

@@ -33,6 +33,9 @@ REFUSED = {
     "web_search_options": "declare the vendor's search in 'tools', such as {'type': 'web_search_20250305', ...}",
 }
 
+FOREIGN = frozenset({"converse"})
+"""Types of blocks that an earlier answer may hold, and that Messages do not know."""
+
 LIMIT = 4096
 """The most tokens of an answer, where neither the caller nor the gateway says it: Messages must have a limit."""
 
@@ -44,10 +47,14 @@ BUDGETED = re.compile(r"claude-3-7|claude-(?:opus|sonnet|haiku)-4(?:-[0-5])?(?=$
 THOUGHTLESS = re.compile(r"claude-(3-5|3-opus|3-sonnet|3-haiku|2|instant)")
 
 
-def request(body: Json, model: str) -> Json:
-    """The request. Raises `Invalid` for what cannot be said."""
+def request(body: Json, model: str, *, strict: bool = True) -> Json:
+    """The request. Raises `Invalid` for what cannot be said. Unless it is `strict`, blocks that an answer of another
+    vendor left and ids that Anthropic would not take stay as they are.
+    """
     _check(body)
     system, messages = conversation(body["messages"])
+    if strict:
+        messages = [it for it in map(_strict, messages) if it["content"]]
     own: Json = {name: value for name, value in body.items() if name not in DROPPED and value is not None}
     own |= {"model": model, "max_tokens": limit(body) or LIMIT, "messages": messages}
     if system:
@@ -182,7 +189,7 @@ def tools(given: Any) -> list[Json]:
 def _tool(tool: Json) -> Json:
     function = tool.get("function")
     if not isinstance(function, dict):
-        if tool.get("type") in {None, "function", "custom"} and "input_schema" not in tool:
+        if tool.get("type") in {"function", "custom"} and "input_schema" not in tool:
             raise Invalid("a tool must be {'type': 'function', 'function': {...}}", param="tools")
         return tool
     own = {"name": str(function.get("name")), "description": function.get("description")}
@@ -256,11 +263,21 @@ def _trim(blocks: list[Json]) -> None:
         blocks[-1] = {**blocks[-1], "text": blocks[-1]["text"].rstrip()}
 
 
+def _strict(message: Json) -> Json:
+    """A message in the types of blocks and the characters of ids that Anthropic takes."""
+    ids = {"tool_use": "id", "tool_result": "tool_use_id"}
+    blocks = [dict(block) for block in message["content"] if block.get("type") not in FOREIGN]
+    for block in blocks:
+        if name := ids.get(str(block.get("type"))):
+            block[name] = re.sub(r"[^a-zA-Z0-9_-]", "_", block[name])
+    return {**message, "content": blocks}
+
+
 def assistant(message: Json) -> list[Json]:
     """An assistant's message as blocks: as the vendor gave them, if it did and they still say the same."""
     calls = [_call(call) for call in message.get("tool_calls") or ()]
     if (blocks := restored(message, calls)) is not None:
-        return [block for block in blocks if block.get("type") != "converse"]
+        return blocks
     said = _said(message)
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         said.append({"type": "text", "text": message["refusal"]})
@@ -271,7 +288,7 @@ def _call(call: Any) -> Json:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
         raise Invalid("each of 'tool_calls' must hold a 'function'", param="messages")
-    block: Json = {"type": "tool_use", "id": tool_id(call.get("id")), "name": str(function.get("name"))}
+    block: Json = {"type": "tool_use", "id": str(call.get("id")), "name": str(function.get("name"))}
     block["input"] = arguments(function.get("arguments"))
     return _cached(call, block)
 
@@ -287,14 +304,9 @@ def arguments(given: Any) -> Json:
     return value if isinstance(value, dict) else {"INVALID_JSON": str(given)} if value is not None else {}
 
 
-def tool_id(id: Any) -> str:
-    """The id of a call, in the characters that Anthropic allows."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", str(id))
-
-
 def _result(message: Json) -> Json:
     content = message.get("content")
-    block: Json = {"type": "tool_result", "tool_use_id": tool_id(message.get("tool_call_id"))}
+    block: Json = {"type": "tool_result", "tool_use_id": str(message.get("tool_call_id"))}
     if isinstance(content, list):
         block["content"] = list(_parts(content))
     elif content:
