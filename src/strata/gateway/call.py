@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from strata.gateway.caller import Ask
 from strata.gateway.dialect import Dialect
@@ -20,6 +20,7 @@ class Call:
     """A call that has been let out. Its tokens are the vendor's own count where it gives one, otherwise ours.
 
     `started`, `sent` and `answered` are moments of `time.perf_counter`: let in, first sent to a vendor, first piece.
+    `pieces` were said, `counted` of them when the vendor last counted, of `size` bytes together.
     """
 
     ask: Ask
@@ -30,6 +31,7 @@ class Call:
     submission: Submission
     watching: Watching | None = None
     usage: Usage | None = None
+    counted: int = 0
     pieces: int = 0
     size: int = 0
     started: float = field(default_factory=time.perf_counter)
@@ -41,19 +43,23 @@ class Call:
         """Take note of a whole answer or a piece of one: its usage, or how much it says."""
         if not self.answered:
             self.answered = time.perf_counter()
-        usage = self.dialect.usage(answer, self.usage)
-        if usage is not None:
-            self.usage = usage
         for text in self.dialect.said(answer):
             self.pieces += 1
             self.size += len(text) if text.isascii() else len(text.encode())
+        usage = self.dialect.usage(answer, self.usage)
+        if usage is not None:
+            self.usage = usage
+            self.counted = self.pieces
 
     def close(self, outcome: Outcome) -> Bill:
         """The bill. A call that failed before it said anything costs nothing; one that was left costs its prompt."""
         route = self.attempts.route
         estimated = self.usage is None
         usage = self.usage or self._counted(outcome)
-        cost = route.tariff.cost(usage) if usage.total_tokens or not estimated else 0
+        if outcome != "ok" and self.pieces > self.counted and self._said > usage.completion_tokens:
+            # Some vendors count the prompt at the start of a stream, and the answer only at its end.
+            estimated, usage = True, replace(usage, completion_tokens=self._said)
+        cost = route.tariff.cost(usage) if (usage.total_tokens or not estimated) and not self.dialect.FREE else 0
         if estimated:
             cost = min(cost, self.reservation.quote.estimate)
         duration = round((time.perf_counter() - self.started) * 1000)
@@ -73,5 +79,9 @@ class Call:
     def _counted(self, outcome: Outcome) -> Usage:
         if outcome == "failed" and not self.pieces:
             return Usage()
-        completion = min(max(self.pieces, -(-self.size // 4)), self.most)
-        return Usage(likely_prompt(self.ask.body), completion)
+        return Usage(likely_prompt(self.ask.body), self._said)
+
+    @property
+    def _said(self) -> int:
+        """About how many tokens have been said."""
+        return min(max(self.pieces, -(-self.size // 4)), self.most)

@@ -25,7 +25,6 @@ from strata.gateway import speaking
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS
-from strata.gateway.dialects.chat import usage_json
 from strata.gateway.estimate import prompt_bound
 from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
@@ -70,24 +69,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a stream: what it came to. `last` is the last piece that the vendor sent."""
+    """The end of a stream: what it came to, and the pieces that tell so in its dialect."""
 
     request: str
     bill: Bill
     currency: str
-    last: Json
-
-    @property
-    def chunk(self) -> Json:
-        """The piece in which OpenAI's clients look for the usage; it says the cost as well."""
-        return {
-            "id": self.last.get("id", ""),
-            "object": "chat.completion.chunk",
-            "created": self.last.get("created", 0),
-            "model": self.last.get("model", ""),
-            "choices": [],
-            "usage": {**usage_json(self.bill.usage), "cost_micros": self.bill.cost, "currency": self.currency},
-        }
+    closing: list[Json]
 
 
 @dataclass(slots=True)
@@ -201,6 +188,7 @@ class ModelGateway:
         outcome: Outcome = "client-gone"
         attempts, dialect, name = call.attempts, call.dialect, call.attempts.target.name
         last: Json = {}
+        kept: list[Json] = []
         try:
             while True:
                 call.sent = time.perf_counter()
@@ -211,7 +199,9 @@ class ModelGateway:
                                 attempts.answered()
                             for piece in pieces:
                                 call.hear(piece)
-                            told = [piece for piece in pieces if dialect.shown(piece, name)]
+                            told = []
+                            for piece in pieces:
+                                (told if dialect.shown(piece, name) else kept).append(piece)
                             last = pieces[-1]
                             if call.watching is not None and told:
                                 told = await self._watched(caller, call, call.watching.pieces(told))
@@ -226,11 +216,15 @@ class ModelGateway:
                         outcome = "failed"
                         raise failure from error
             outcome = "ok"
-            if call.watching is not None and (told := await self._watched(caller, call, call.watching.rest())):
-                yield told
+            if call.watching is not None:
+                if told := await self._watched(caller, call, call.watching.rest()):
+                    yield told
+                kept = await self._watched(caller, call, call.watching.pieces(kept))
         finally:
             bill = self._over(caller, call, outcome)
-        yield Ended(call.reservation.quote.request, bill, attempts.target.currency, last)
+        currency = attempts.target.currency
+        closing = dialect.closing(kept, last, bill.usage, {"cost_micros": bill.cost, "currency": currency})
+        yield Ended(call.reservation.quote.request, bill, currency, closing)
 
     # -------------------------------------------------------------- one call
 
@@ -263,7 +257,7 @@ class ModelGateway:
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                target.worst(prompt_bound(ask.body, attempts.route.provider.count), most),
+                0 if dialect.FREE else target.worst(prompt_bound(ask.body, attempts.route.provider.count), most),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,

@@ -187,7 +187,7 @@ class Door:
             except StrataError as error:
                 await _piece(send, b"data: %b\n\n" % orjson.dumps(shape(error)), last=True)
                 return
-        usage = b"data: %b\n\n" % orjson.dumps(chunks.chunk) if wants_usage else b""
+        usage = b"data: %b\n\n" % orjson.dumps(chunks.closing[0]) if wants_usage else b""
         await _piece(send, usage + b"data: [DONE]\n\n", last=True)
 
     async def _caller(self, headers: Headers) -> Caller:

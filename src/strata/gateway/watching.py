@@ -17,6 +17,8 @@ class Watching:
     dialect: Dialect
     watches: Sequence[tuple[str, Watch]]
     open: dict[str, Json] = field(default_factory=dict)
+    passed: dict[str, list[str]] = field(default_factory=dict)
+    """What has gone on so far, by channel, for a dialect that says it again."""
 
     async def whole(self, answer: Json) -> None:
         """Look at a whole answer, replacing texts in place."""
@@ -31,9 +33,13 @@ class Watching:
             for text in self.dialect.piece_texts(piece):
                 self.open[text.channel] = piece
                 text.replace(await self._through(text))
+                if self.dialect.REPEATS:
+                    self.passed.setdefault(text.channel, []).append(text.value)
             for prefix in self.dialect.ended(piece):
                 for channel in [it for it in self.open if it == prefix or it.startswith(f"{prefix}.")]:
                     passed += await self._tail(channel, like=self.open.pop(channel))
+            if self.dialect.REPEATS:
+                await self._repeat(piece)
             passed.append(piece)
         return passed
 
@@ -45,8 +51,18 @@ class Watching:
             passed += await self._tail(channel, like)
         return passed
 
+    async def _repeat(self, piece: Json) -> None:
+        """What was said in pieces is said again as it went on; what was not is looked at as a whole."""
+        for text in self.dialect.whole_texts(piece):
+            said = self.passed.get(text.channel)
+            if said is None:
+                said = self.passed[text.channel] = [await self._through(text) + await self._rest(text.channel)]
+            text.replace("".join(said))
+
     async def _tail(self, channel: str, like: Json) -> list[Json]:
         said = await self._rest(channel)
+        if said and channel in self.passed:
+            self.passed[channel].append(said)
         return [self.dialect.tail(like, channel, said)] if said else []
 
     async def _through(self, text: Text) -> str:

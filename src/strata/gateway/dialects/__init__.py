@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from strata.gateway.dialect import Dialect
-from strata.gateway.dialects import chat, embeddings, rerank
+from strata.gateway.dialects import chat, count_tokens, embeddings, messages, rerank
 
-DIALECTS: dict[str, Dialect] = {"chat": chat, "embeddings": embeddings, "rerank": rerank}
+DIALECTS: dict[str, Dialect] = {
+    "chat": chat,
+    "messages": messages,
+    "count_tokens": count_tokens,
+    "embeddings": embeddings,
+    "rerank": rerank,
+}
 """The dialects that the gateway reads, by their operation."""

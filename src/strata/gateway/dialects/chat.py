@@ -15,6 +15,8 @@ from strata.gateway.guardrail import Place, Text
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("chat",)
+FREE = False
+REPEATS = False
 MAX_CHOICES = 128
 PLACES: dict[str, Place] = {"system": "system", "developer": "system", "tool": "retrieved", "function": "retrieved"}
 
@@ -98,6 +100,19 @@ def shown(piece: Json, model: str) -> bool:
     return bool(piece.get("choices"))
 
 
+def closing(kept: list[Json], last: Json, usage: Usage, cost: Json) -> list[Json]:  # noqa: ARG001 - a promise's
+    """The piece in which OpenAI's clients look for the usage; it says the cost as well."""
+    chunk = {
+        "id": last.get("id", ""),
+        "object": "chat.completion.chunk",
+        "created": last.get("created", 0),
+        "model": last.get("model", ""),
+        "choices": [],
+        "usage": usage_json(usage) | cost,
+    }
+    return [chunk]
+
+
 def request_texts(body: Json) -> list[Text]:
     texts: list[Text] = []
     for number, message in enumerate(body["messages"]):
@@ -119,6 +134,10 @@ def piece_texts(piece: Json) -> list[Text]:
     for choice in piece.get("choices") or ():
         _message(choice.get("delta") or {}, "output", str(choice.get("index", 0)), texts)
     return texts
+
+
+def whole_texts(piece: Json) -> list[Text]:  # noqa: ARG001
+    return []
 
 
 def ended(piece: Json) -> list[str]:

@@ -7,24 +7,16 @@ from collections.abc import Iterator
 from strata.errors import Invalid
 from strata.gateway.dialects.chat import usage
 from strata.gateway.guardrail import Text
-from strata.types import Json
+from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("embedding",)
+FREE = False
+REPEATS = False
 MAX_TEXTS = 2048
 __all__ = [
-    "KINDS",
-    "answer_texts",
-    "bound",
-    "check",
-    "ended",
-    "piece_texts",
-    "request_texts",
-    "said",
-    "shown",
-    "tail",
-    "usage",
-    "whole",
-]
+    "FREE", "KINDS", "REPEATS", "answer_texts", "bound", "check", "closing", "ended", "piece_texts", "request_texts",
+    "said", "shown", "tail", "usage", "whole", "whole_texts",
+]  # fmt: skip
 
 
 def check(body: Json) -> None:
@@ -52,6 +44,10 @@ def shown(piece: Json, model: str) -> bool:
     return True
 
 
+def closing(kept: list[Json], last: Json, usage: Usage, cost: Json) -> list[Json]:  # noqa: ARG001
+    return kept
+
+
 def request_texts(body: Json) -> list[Text]:
     given = body["input"]
     if isinstance(given, str):
@@ -64,6 +60,10 @@ def answer_texts(answer: Json) -> list[Text]:  # noqa: ARG001
 
 
 def piece_texts(piece: Json) -> list[Text]:  # noqa: ARG001
+    return []
+
+
+def whole_texts(piece: Json) -> list[Text]:  # noqa: ARG001
     return []
 
 

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from strata.errors import Invalid
 from strata.gateway.dialect import count
-from strata.gateway.dialects.embeddings import answer_texts, bound, ended, piece_texts, said, shown, tail
+from strata.gateway.dialects.embeddings import (
+    answer_texts,
+    bound,
+    closing,
+    ended,
+    piece_texts,
+    said,
+    shown,
+    tail,
+    whole_texts,
+)
 from strata.gateway.guardrail import Text
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("rerank",)
+FREE = False
+REPEATS = False
 __all__ = [
-    "KINDS", "answer_texts", "bound", "check", "ended", "piece_texts", "request_texts", "said", "shown", "tail",
-    "usage", "whole",
+    "FREE", "KINDS", "REPEATS", "answer_texts", "bound", "check", "closing", "ended", "piece_texts", "request_texts",
+    "said", "shown", "tail", "usage", "whole", "whole_texts",
 ]  # fmt: skip
 
 
