@@ -131,3 +131,21 @@ def test_every_need_is_a_role_and_nobody_needs_in_a_circle():
     for role in ROLES:
         assert set(NEEDS[role]) <= done, f"{role} needs what is built after it"
         done.add(role)
+
+
+def test_the_address_of_a_store_may_stand_elsewhere_and_its_password_is_never_shown(environ, tmp_path):
+    (tmp_path / "database").write_text("//strata:hunter2@db/strata\n")
+    environ |= {"WHOLE": "postgres://strata:hunter2@db/strata", "BARE": "hunter2"}
+    for address in ("postgres://strata:hunter2@db/strata", "env:WHOLE", "postgres:env:WHOLE", "postgres:file:database"):
+        settings = read({"stores": {"records": address}}, environ, tmp_path / "strata.toml")
+        assert settings.stores.records == "postgres://strata:hunter2@db/strata"
+        assert "hunter2" not in repr(settings)
+    for address, told in (
+        ("env:BARE", "no address"),
+        ("postgres:env:NOBODY", "NOBODY is not set"),
+        ("Postgres://strata:hunter2@db/strata", "stores.records"),
+        ("cupboard://strata:hunter2@db/strata", "no records called 'cupboard'"),
+    ):
+        with pytest.raises(Misconfigured, match=told) as caught:
+            read({"stores": {"records": address}}, environ, tmp_path / "strata.toml")
+        assert "hunter2" not in str(caught.value)

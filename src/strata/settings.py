@@ -154,8 +154,10 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    """A value as it may be shown: without the password that an address may hold."""
-    return re.sub(r"//[^/]*@|:[^:@/]*@", "//…@", repr(value))
+    """A value as it may be shown: of an address that may hold a password, no more than its scheme."""
+    if isinstance(value, str) and re.search(r":.*@", value, re.DOTALL):
+        value = f"{value.partition(':')[0]}:…"
+    return repr(value)
 
 
 def _stores(file: File, references: _References, wrong: list[str]) -> Stores:
@@ -167,8 +169,12 @@ def _stores(file: File, references: _References, wrong: list[str]) -> Stores:
         scheme, colon, rest = whole.partition(":")
         rest = references.text(rest, place)
         found[port] = f"{scheme}{colon}{rest.removeprefix(f'{scheme}:')}"
-        if len(wrong) == before:
+        if len(wrong) > before:
+            continue
+        if whole == address or colon:
             wrong.extend(_plugin(place, port, found[port]))
+        else:  # not an address, so perhaps the very secret
+            wrong.append(f"{place}: what {address!r} stands for is no address such as postgres://user@host/database")
     return Stores(**found)
 
 

@@ -44,7 +44,7 @@ class PostgresServer:
         if user:
             shutil.chown(folder / "password", user)
         server.run("initdb", "-D", folder / "data", "-U", "strata", "-A", "scram-sha-256", "--pwfile",
-                   folder / "password", "-E", "UTF8", "--locale=C.UTF-8")  # fmt: skip
+                   folder / "password", "-E", "UTF8", "--locale=C")  # fmt: skip
         with (folder / "data" / "postgresql.conf").open("a") as settings:
             settings.write(
                 f"port = {server.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{folder}'\n"

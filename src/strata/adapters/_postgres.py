@@ -69,8 +69,8 @@ class Server:
     patience: float = PATIENCE
     durable: bool = True
 
-    async def connect(self, purpose: str, until: float) -> Any:
-        """A new connection, made before `until` (a moment of the event loop's clock). Raises what asyncpg raises."""
+    async def connect(self, purpose: str, until: float, **settings: str) -> Any:
+        """A new connection with these settings of its own, made before `until` (a moment of the event loop's clock). Raises what asyncpg raises."""
         options = {
             "application_name": f"strata {self.schema} {purpose}"[:63],
             "search_path": f'"{self.schema}"',
@@ -78,6 +78,7 @@ class Server:
             "idle_in_transaction_session_timeout": str(int(self.patience * 1000)),
             **BY_INDEX,
             **SILENCE,
+            **settings,
         }
         left = max(until - asyncio.get_running_loop().time(), 0.1)
         return await asyncpg.connect(self.dsn, timeout=left, server_settings=options)
@@ -242,7 +243,8 @@ class Readers:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await self.server.connect("reads", until)
+        # what is written here is only a wake-up call: it need not reach the disk
+        return await self.server.connect("reads", until, synchronous_commit="off")
 
     def _unavailable(self, error: Exception) -> StrataError:
         return Unavailable(f"{self.server.place} cannot be read: {self.server.told(error)}")

@@ -96,11 +96,16 @@ class Records(Protocol):
         """
         ...
 
-    async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> None:
+    async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:
         """Do all of it or nothing. When it returns, the changes and the events survive a power cut.
 
+        With `durable=False` they survive the end of every process here, but a power cut may undo them, together with
+        what was committed after them in the same way: until the next durable commit, which takes along all before it.
+
         Raises `Conflict` when a version does not stand, `LimitReached` for an Add, `Invalid` for a commit over the
-        limits, `Unavailable` when the store cannot be written (after a failed sync it stays so until reopened).
+        limits, `Unavailable` when the store cannot be written (after a failed sync it stays so until reopened). A store
+        across a network finds out by itself what became of a commit whose answer was lost; where it cannot be asked
+        any more, the text of `Unavailable` says that the commit may have been done.
         """
         ...
 

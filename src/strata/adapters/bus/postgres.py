@@ -220,6 +220,9 @@ class PostgresBus:
             except (*LOST, asyncpg.PostgresError) as error:
                 log.warning("the deliveries from %s begin anew: %s", server.place, server.told(error))
                 await self._pause(AGAIN)
+            except Exception:
+                log.exception("the deliveries from %s begin anew", server.place)
+                await self._pause(AGAIN)
             finally:
                 await self._leave(lost=connection.is_closed())
                 await farewell(connection)

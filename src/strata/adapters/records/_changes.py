@@ -23,15 +23,52 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(dict)
 
 
-@dataclass(slots=True)
 class Cell:
-    """What stands at a place: its version (0: nothing) and its value as JSON, decoded once where somebody adds to it."""
+    """What stands at a place: its version (0: nothing) and its value, as JSON or as numbers that somebody adds to.
 
-    version: int
-    data: bytes
-    value: Json | None = None
+    Each form is made from the other where it is asked for, so that what many commits of a group add to is read once
+    and written once.
+    """
 
-    def decoded(self) -> Json:
+    __slots__ = ("_data", "_value", "most", "version")
+
+    def __init__(self, version: int, data: bytes | None = None, value: Json | None = None, most: int = 0) -> None:
+        self.version = version
+        self._data = data
+        self._value = value
+        self.most = most if data is None else len(data)
+        """Bytes that the JSON cannot exceed."""
+
+    @property
+    def data(self) -> bytes:
+        if self._data is None:
+            self._data = _encoder.encode(self._value)
+        return self._data
+
+    @property
+    def value(self) -> Json:
+        """Not to be changed by who reads it."""
+        if self._value is None:
+            self._value = decoded(self._data) if self._data else {}
+        return self._value
+
+
+NOTHING = Cell(0, b"", {})
+
+
+@dataclass(slots=True, frozen=True)
+class Commit:
+    """A commit that is well formed: the values of its puts as JSON, in the order of its changes, and its events.
+    `durable`: whether it must survive a power cut.
+    """
+
+    changes: tuple[Change, ...]
+    values: tuple[bytes, ...]
+    events: tuple[tuple[str, str, bytes], ...]
+    durable: bool = True
+
+
+def decoded(self) -> Json:
         if self.value is None:
             self.value = decoded(self.data) if self.version else {}
         return self.value
@@ -54,7 +91,7 @@ def decoded(data: bytes) -> Json:
     return value
 
 
-def prepared(changes: tuple[Change, ...], events: Sequence[Event]) -> Commit:
+def prepared(changes: tuple[Change, ...], events: Sequence[Event], *, durable: bool = True) -> Commit:
     """The commit, ready to be applied: events as (partition, kind, JSON). Raises `Invalid` beyond the limits."""
     if len(changes) + len(events) > MAX_CHANGES:
         raise Invalid(
@@ -66,7 +103,8 @@ def prepared(changes: tuple[Change, ...], events: Sequence[Event]) -> Commit:
             raise Invalid("a record needs a partition and a key")
         if not (change.partition.isascii() and change.key.isascii()):
             _must_be_unicode(change.partition, change.key)
-    return Commit(changes, values, tuple([(event.partition, event.kind, encode(event)) for event in events]))
+    told = tuple([(event.partition, event.kind, encode(event)) for event in events])
+    return Commit(changes, values, told, durable)
 
 
 def _must_be_unicode(*names: str) -> None:
@@ -96,10 +134,11 @@ def applied(commit: Commit, standing: Callable[[Place], Cell]) -> dict[Place, Ce
     fresh: dict[Place, Cell] = {}
     for change, data in zip(commit.changes, commit.values, strict=True):
         place = (change.partition, change.key)
-        cell = fresh.get(place) or standing(place)
+        own = fresh.get(place)
         if type(change) is Add:
-            fresh[place] = _added(change, cell)
+            fresh[place] = _added(change, own or standing(place))
             continue
+        cell = own or standing(place)
         if change.version is not None and change.version != cell.version:  # type: ignore[union-attr]
             raise Conflict(_clash(place, change.version, cell.version))  # type: ignore[union-attr]
         if type(change) is Put:
@@ -110,7 +149,8 @@ def applied(commit: Commit, standing: Callable[[Place], Cell]) -> dict[Place, Ce
 
 
 def _added(add: Add, cell: Cell) -> Cell:
-    before = cell.decoded().get(add.field, 0)
+    value = cell.value
+    before = value.get(add.field, 0)
     if type(before) is not int:
         raise Invalid(f"{add.partition}/{add.key}.{add.field} is no whole number")
     total = before + add.amount
@@ -120,11 +160,12 @@ def _added(add: Add, cell: Cell) -> Cell:
         or not -MAX_NUMBER <= total <= MAX_NUMBER
     ):
         raise LimitReached(add, before)
-    value = {**cell.decoded(), add.field: total}
-    data = _encoder.encode(value)
-    if len(data) > MAX_BYTES:
-        raise Invalid(f"{add.partition}/{add.key} would have {len(data)} bytes as JSON; at most {MAX_BYTES} are kept")
-    return Cell(cell.version + 1, data, value)
+    left = Cell(cell.version + 1, None, {**value, add.field: total}, cell.most + len(add.field) * 6 + 32)
+    if left.most > MAX_BYTES and len(left.data) > MAX_BYTES:
+        raise Invalid(
+            f"{add.partition}/{add.key} would have {len(left.data)} bytes as JSON; at most {MAX_BYTES} are kept"
+        )
+    return left
 
 
 def _clash(place: Place, wanted: int, found: int) -> str:

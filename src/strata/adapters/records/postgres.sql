@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS record (
     version bigint NOT NULL,
     value bytea NOT NULL,
     PRIMARY KEY (partition, key)
-);
+) WITH (fillfactor = 85);
 CREATE TABLE IF NOT EXISTS outbox (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     partition text COLLATE "C" NOT NULL,
