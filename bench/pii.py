@@ -45,7 +45,9 @@ def ours(types: str, threshold: float) -> Callable[[str], Found]:
     return look
 
 
-def measure(rows: list[dict[str, Any]], look: Callable[[str], Found], missed: int = 0, false: int = 0) -> dict[str, Any]:
+def measure(
+    rows: list[dict[str, Any]], look: Callable[[str], Found], missed: int = 0, false: int = 0
+) -> dict[str, Any]:
     """Figures of one finder on labelled texts; prints up to `missed` and `false` examples of each type."""
     labelled, covered, given, right = (Counter[str]() for _ in range(4))
     misses, falses = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)

@@ -95,7 +95,13 @@ def fill(template: str, lists: dict[str, list[str]], chance: random.Random) -> E
         "L": lambda: pick("places"),
         "C": lambda: pick("countries"),
         "G": organisation,
-        "A": lambda: f"{chance.randint(1, 300)} {family()} Street" if chance.random() < 0.4 else f"Calle {pick('given')} {family()} {chance.randint(1, 99)}" if chance.random() < 0.5 else f"{family()}straße {chance.randint(1, 99)}",
+        "A": lambda: (
+            f"{chance.randint(1, 300)} {family()} Street"
+            if chance.random() < 0.4
+            else f"Calle {pick('given')} {family()} {chance.randint(1, 99)}"
+            if chance.random() < 0.5
+            else f"{family()}straße {chance.randint(1, 99)}"
+        ),
         "D": lambda: f"{chance.randint(1, 28)}/{chance.randint(1, 12)}/{chance.randint(1940, 2024)}",
         "N": lambda: str(chance.randint(1000, 99999999)),
     }
@@ -145,7 +151,9 @@ def ready(text: str, spans: list[dict[str, Any]], partial: bool) -> tuple[list[n
     return line, whole, right
 
 
-def learn(prepared: list[tuple[list[names.Token], list[str], list[str]]], chance: random.Random) -> dict[str, list[float]]:
+def learn(
+    prepared: list[tuple[list[names.Token], list[str], list[str]]], chance: random.Random
+) -> dict[str, list[float]]:
     now: dict[str, list[float]] = defaultdict(lambda: [0.0] * WIDTH)
     total: dict[str, list[float]] = defaultdict(lambda: [0.0] * WIDTH)
     seen: dict[str, list[int]] = defaultdict(lambda: [0] * WIDTH)
@@ -176,7 +184,9 @@ def learn(prepared: list[tuple[list[names.Token], list[str], list[str]]], chance
                 if want == 0:
                     scores = [scores[0], *(score + 1.0 for score in scores[1:])]
                 else:
-                    scores = [score + (4.0 if tag == 0 else 2.0 if tag != want else 0.0) for tag, score in enumerate(scores)]
+                    scores = [
+                        score + (4.0 if tag == 0 else 2.0 if tag != want else 0.0) for tag, score in enumerate(scores)
+                    ]
                 guess = max(range(WIDTH), key=lambda tag: scores[tag])
                 step += 1
                 looked += 1

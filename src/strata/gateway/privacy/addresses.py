@@ -29,10 +29,18 @@ STREET = re.compile(
     rf"|(?<!\w)(?i:p\.? ?o\.? ?box|apartado(?: de correos)?|postfach|psc|box)[ ]#?\d{{1,6}}(?:,? (?i:box) \d+)?"
     rf"|(?<!\w)(?:PSC|Unit|CMR|USNS|USCGC|USS|FPO|APO)[ ][\w]{{1,10}}(?:,? (?i:box|unit)[ ]\d+)?(?=[\s,]+(?:APO|FPO|DPO)\b)"
 )
-SECONDARY = re.compile(r"(?<!\w)(?i:apt|apartment|suite|ste|unit|flat|wohnung|piso)\.? #?(?:\d{1,5}\w?|[A-Z]\d{0,3})(?!\w)")
+SECONDARY = re.compile(
+    r"(?<!\w)(?i:apt|apartment|suite|ste|unit|flat|wohnung|piso)\.? #?(?:\d{1,5}\w?|[A-Z]\d{0,3})(?!\w)"
+)
 ZIP = re.compile(
     r"(?<![\w.,/-])(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}(?!\w)|[A-Z]\d[A-Z] \d[A-Z]\d(?!\w)|(?:A[LKSZRAEP]|C[AOT]|D[EC]|F[LM]|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEHINOPST]|N[CDEHJMVY]|O[HKR]|P[ARW]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]|APO|FPO)[,.]? \d{5}(?:-\d{4})?(?!\w)"
-    r"|(?:[DEF]-|CH-|A-|ES-|L-|B-)?\d{4,5}(?=,? " + CAPITAL + r"[a-zà-ÿ]{2,})|\d{2}-\d{3}(?= " + CAPITAL + r")|\d{5}-\d{3,4}(?!\w)|\d{4} [A-Z]{2}(?!\w)|\d{3} \d{2}(?= " + CAPITAL + r"))"
+    r"|(?:[DEF]-|CH-|A-|ES-|L-|B-)?\d{4,5}(?=,? "
+    + CAPITAL
+    + r"[a-zà-ÿ]{2,})|\d{2}-\d{3}(?= "
+    + CAPITAL
+    + r")|\d{5}-\d{3,4}(?!\w)|\d{4} [A-Z]{2}(?!\w)|\d{3} \d{2}(?= "
+    + CAPITAL
+    + r"))"
 )
 STATES = r"(?:A[LKSZR]|C[AOT]|D[EC]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]|AP|AA|AE|APO|NSW|VIC|QLD)"
 NUMBERED_BEFORE = re.compile(r"(?:^|[\s:,(])(\d{1,6}[ ]?[,]?[ ])$")
@@ -40,7 +48,10 @@ LABEL = re.compile(
     r"(?:(?:(?:street|home|postal|mailing|billing|shipping|correspondence|delivery|work|current|new|his|her|my|their)? ?address(?:es)?(?: is| to)?|direcci[óo]n|domicilio|anschrift|adresse|wohnhaft(?: in)?|indirizzo|domicile)\s*[:=]\s*|(?:address is|lives? (?:at|on)|residing at|resides at|reside en|vive en|wohnt (?:in der|am|im)|located at|moved to|office is at|deliver(?:ed)? to|address (?:with|to(?: the same:)?)|meet you at) )(?=[^\n]{0,60}\d)",
     re.IGNORECASE,
 )
-LINE = re.compile(r"\s*[^\n]{3,90}?(?=\.?\s*$|\.\s|[;\n?!]| for this| after | for post| tomorrow| last | and (?:my|the|his|her)\b| E-?mail| Tel|\(|, (?:and|my|the|who)\b)", re.MULTILINE | re.IGNORECASE)
+LINE = re.compile(
+    r"\s*[^\n]{3,90}?(?=\.?\s*$|\.\s|[;\n?!]| for this| after | for post| tomorrow| last | and (?:my|the|his|her)\b| E-?mail| Tel|\(|, (?:and|my|the|who)\b)",
+    re.MULTILINE | re.IGNORECASE,
+)
 MORE = re.compile(
     rf"[\s,;.()?–|-]{{1,12}}(?:(?i:apt|suite|ste|unit|box|flat|floor)\.?[ ]?#?\d{{1,5}}\w?|(?:[A-Z]{{1,3}}-)?\d{{3,7}}(?:[- ]\d{{2,4}})?(?:[ ][A-Z]{{2}})?(?![\w%])|[A-Z]{{1,2}}\d[A-Z\d]?[ ]?\d[A-Z]{{2}}|{STATES}(?!\w)|nan(?!\w)|[A-Z]{{2}}(?=\n|$|[ ]+\d))(?!\w)"
 )

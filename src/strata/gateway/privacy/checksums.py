@@ -216,9 +216,7 @@ def no_birth(digits: str) -> bool:
 
 
 def nl_bsn(digits: str) -> bool:
-    return (
-        len(set(digits)) > 1 and (weighted(digits, (9, 8, 7, 6, 5, 4, 3, 2)) - int(digits[8])) % 11 == 0
-    )
+    return len(set(digits)) > 1 and (weighted(digits, (9, 8, 7, 6, 5, 4, 3, 2)) - int(digits[8])) % 11 == 0
 
 
 def be_national(digits: str) -> bool:

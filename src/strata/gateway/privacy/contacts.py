@@ -10,12 +10,19 @@ from strata.gateway.privacy import checksums as check
 from strata.gateway.privacy.spans import Span
 
 EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]{2,}", re.UNICODE)
-URL = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"'\]]+[^\s<>\"'\].,;:!?)]|(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|de|es|fr|co\.uk|eu|info|me|dev)(?:/[^\s<>\"')\]]*[^\s<>\"')\].,;:!?])(?![\w])", re.IGNORECASE)
+URL = re.compile(
+    r"(?:https?://|ftp://|www\.)[^\s<>\"'\]]+[^\s<>\"'\].,;:!?)]|(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|de|es|fr|co\.uk|eu|info|me|dev)(?:/[^\s<>\"')\]]*[^\s<>\"')\].,;:!?])(?![\w])",
+    re.IGNORECASE,
+)
 IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
 IP6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?:%\w+)?(?![\w:])")
-MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<!\w)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?!\w)")
+MAC = re.compile(
+    r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<!\w)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?!\w)"
+)
 IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?(?!\w)")
-WALLET = re.compile(r"(?<!\w)(?:bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40}|[LM][1-9A-HJ-NP-Za-km-z]{26,33}|4[0-9AB][1-9A-HJ-NP-Za-km-z]{93})(?!\w)")
+WALLET = re.compile(
+    r"(?<!\w)(?:bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34}|0x[0-9a-fA-F]{40}|[LM][1-9A-HJ-NP-Za-km-z]{26,33}|4[0-9AB][1-9A-HJ-NP-Za-km-z]{93})(?!\w)"
+)
 COORDINATES = re.compile(r"(?<![\w.])[-+]?\d{1,2}\.\d{4,},\s?[-+]?\d{1,3}\.\d{4,}(?![\w.])")
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@])")
 PHONE = re.compile(
@@ -28,7 +35,10 @@ CALL = re.compile(
     r"|dial|reach|contact|messages? to|answer|registered|number is|rufnummer|telefon|anruf|durchwahl|contacto|llam|hotline|pager|landline|ph\b)",
     re.IGNORECASE,
 )
-NOT_CALLED = re.compile(r"(?:card|iban|account|acct|invoice|order|nhc|nass|ssn|isbn|issn|doi|pmid|nct|\$|€|£|vers(?:ion)?|steuer|passport|policy|zip|cp)\W{0,3}(?:n\w{0,6}\W{0,3})?(?:is\W)?$", re.IGNORECASE)
+NOT_CALLED = re.compile(
+    r"(?:card|iban|account|acct|invoice|order|nhc|nass|ssn|isbn|issn|doi|pmid|nct|\$|€|£|vers(?:ion)?|steuer|passport|policy|zip|cp)\W{0,3}(?:n\w{0,6}\W{0,3})?(?:is\W)?$",
+    re.IGNORECASE,
+)
 DATE_LIKE = re.compile(r"(?:\d{1,2}[./-]\d{1,2}[./-](?:\d\d|\d{4})|\d{4}[./-]\d{1,2}[./-]\d{1,2})(?!\d)")
 
 

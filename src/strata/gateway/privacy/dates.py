@@ -34,11 +34,23 @@ LONE_YEAR = re.compile(
     rf"(?<![\w.,/:#€$£+-])(?<!\d )(?P<year>{YEAR}(?:[-/–](?:{YEAR}|\d\d))?)(?![\w%/]|[-.,:]\d| ?(?:mg|ml|g|kg|cm|mm|km|ui|iu|kcal|euros?|€|usd|dollars?|cc|ug|µg|mcg|células|hours|times|people)\b|-\w)",
     re.IGNORECASE,
 )
-YEAR_CUE = re.compile(r"(?:\b(?:in|since|from|until|till|by|of|year|años?|desde|hasta|en|del?|a|jahr|seit|von|bis|im|to|and|y|und|a|early|late|mid|around|circa|the|enero|after|before|during|class of|spring|summer|fall|autumn|winter|antes|después|durante)\W{1,2}|[(\[]|:\s|^)$", re.IGNORECASE)
-IN_MONTH = re.compile(rf"(?<!\w)(?:in|since|until|last|next|early|late|mid|by|en|de|desde|hasta|im|seit|bis|ende|anfang|mitte) (?P<month>{FULL_MONTH})(?!\w)", re.IGNORECASE)
+YEAR_CUE = re.compile(
+    r"(?:\b(?:in|since|from|until|till|by|of|year|años?|desde|hasta|en|del?|a|jahr|seit|von|bis|im|to|and|y|und|a|early|late|mid|around|circa|the|enero|after|before|during|class of|spring|summer|fall|autumn|winter|antes|después|durante)\W{1,2}|[(\[]|:\s|^)$",
+    re.IGNORECASE,
+)
+IN_MONTH = re.compile(
+    rf"(?<!\w)(?:in|since|until|last|next|early|late|mid|by|en|de|desde|hasta|im|seit|bis|ende|anfang|mitte) (?P<month>{FULL_MONTH})(?!\w)",
+    re.IGNORECASE,
+)
 WEEKDAY = re.compile(r"(?<!\w)(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?(?!\w)")
-SEASON = re.compile(rf"(?<!\w)(?:spring|summer|autumn|fall|winter|primavera|verano|otoño|invierno|frühjahr|frühling|sommer|herbst|winter) (?:of |del? |de )?{YEAR}(?!\w)", re.IGNORECASE)
-BORN = re.compile(r"(?:born|birth(?:day|date)?|d\.?o\.?b\.?|nacid[oa]|naci[óo]|nacimiento|geboren|geburts\w*|geb\.|née?|naissance|nat[oa] il)(?:\W{1,3}(?:is|was|am|on|in|the|el|date|le|es|ist|fecha))*\W{0,4}$", re.IGNORECASE)
+SEASON = re.compile(
+    rf"(?<!\w)(?:spring|summer|autumn|fall|winter|primavera|verano|otoño|invierno|frühjahr|frühling|sommer|herbst|winter) (?:of |del? |de )?{YEAR}(?!\w)",
+    re.IGNORECASE,
+)
+BORN = re.compile(
+    r"(?:born|birth(?:day|date)?|d\.?o\.?b\.?|nacid[oa]|naci[óo]|nacimiento|geboren|geburts\w*|geb\.|née?|naissance|nat[oa] il)(?:\W{1,3}(?:is|was|am|on|in|the|el|date|le|es|ist|fecha))*\W{0,4}$",
+    re.IGNORECASE,
+)
 
 WORDS = r"(?:un|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|diecis[ée]is|diecisiete|dieciocho|diecinueve|veinte|veinti\w+|treinta(?: y \w+)?|cuarenta(?: y \w+)?|cincuenta(?: y \w+)?|sesenta(?: y \w+)?|setenta(?: y \w+)?|ochenta(?: y \w+)?|noventa(?: y \w+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:[- ]\w+)?)"
 NUMBER = rf"(?:\d{{1,3}}|{WORDS})"

@@ -40,26 +40,38 @@ CODES: tuple[tuple[str, str, float], ...] = (
         r"|(?:personal)?ausweis(?:nummer|-?nr)?|sozialversicherung\w*|rentenversicherung\w*|aadhaar|pesel|personnummer|cpf|curp|government id|carte d'identit[ée]",
         0.85,
     ),
-    ("TAX_ID", r"tax(?:payer)? ?(?:id|no|number|file)?|tin|itin|ein|vat|steuer(?:-?id|nummer|-?nr)?|idnr|ust-?id\w*|cif|rfc|partita iva|codice fiscale|nip|abn|tfn", 0.8),
+    (
+        "TAX_ID",
+        r"tax(?:payer)? ?(?:id|no|number|file)?|tin|itin|ein|vat|steuer(?:-?id|nummer|-?nr)?|idnr|ust-?id\w*|cif|rfc|partita iva|codice fiscale|nip|abn|tfn",
+        0.8,
+    ),
     ("PASSPORT", r"passport|pasaporte|reisepass(?:nummer|-?nr)?|passeport|passaporto|paszport", 0.9),
     (
         "DRIVER_LICENCE",
         r"driver'?s?'? ?licen[cs]e|driving licen[cs]e|dl|permiso de conducir|carn[ée] de conducir|licencia de conducir|f[üu]hrerschein(?:nummer|-?nr)?|permis de conduire|patente",
         0.9,
     ),
-    ("LICENCE", r"licen[cs]e|licencia|certificate|n[ºo°]? ?col(?:egiad[oa])?|colegiad[oa]|dea|npi|gmc|nmc|upin|approbation\w*|lanr|bsnr|registration|matr[íi]cula profesional", 0.75),
-    ("VEHICLE", r"licen[cs]e plate|number plate|plate|tag|vin|matr[íi]cula|kennzeichen|vehicle(?: registration)?|chassis|fahrgestell\w*", 0.75),
+    (
+        "LICENCE",
+        r"licen[cs]e|licencia|certificate|n[ºo°]? ?col(?:egiad[oa])?|colegiad[oa]|dea|npi|gmc|nmc|upin|approbation\w*|lanr|bsnr|registration|matr[íi]cula profesional",
+        0.75,
+    ),
+    (
+        "VEHICLE",
+        r"licen[cs]e plate|number plate|plate|tag|vin|matr[íi]cula|kennzeichen|vehicle(?: registration)?|chassis|fahrgestell\w*",
+        0.75,
+    ),
     ("DEVICE", r"serial|imei|imsi|udi|device|serien(?:nummer|-?nr)|n[úu]mero de serie|s/n|implant", 0.75),
     ("CREDIT_CARD", r"(?:credit |debit )?card|tarjeta|kreditkarte|cvv2?|cvc|csc|security code|pin", 0.75),
     ("PHONE", r"pager|beeper|phone|tel[ée]?f?\w*\.?|tlf\.?|tfno\.?|fax|mobile|cell|m[óo]vil|handy|busca", 0.7),
     ("POSTCODE", r"zip(?: ?code)?|post(?:al)? ?code|c\.?p\.?|c[óo]digo postal|plz|postleitzahl|code postal|cap", 0.85),
 )
 
-_CODES = tuple(
-    (type, re.compile(rf"(?<!\w){CODE}", re.IGNORECASE), score) for type, _, score in CODES
-)
+_CODES = tuple((type, re.compile(rf"(?<!\w){CODE}", re.IGNORECASE), score) for type, _, score in CODES)
 LABEL = re.compile(
-    r"(?<![^\W\d_])(?:" + "|".join(f"(?P<{type}>{words})" for type, words, _ in CODES) + rf")(?!['’]?[^\W\d_]){NUMBER_OF}(?:\s?\([^)\n]{{1,20}}\))?{IS}",
+    r"(?<![^\W\d_])(?:"
+    + "|".join(f"(?P<{type}>{words})" for type, words, _ in CODES)
+    + rf")(?!['’]?[^\W\d_]){NUMBER_OF}(?:\s?\([^)\n]{{1,20}}\))?{IS}",
     re.IGNORECASE,
 )
 VALUE = re.compile(CODE)
@@ -76,7 +88,10 @@ SEX_BY_AGE = re.compile(
     r"|(?<!\w)(?:paciente|patient|sexo|lactante|adolescente),? (?:del? )?(?:sexo )?(?P<patient>var[óo]n|mujer|hombre|masculin[oa]|femenin[oa]|male|female)(?!\w)",
     re.IGNORECASE,
 )
-USER = re.compile(r"(?<!\w)(?:user ?name|login|log-in|benutzername|usuario|nombre de usuario|handle|screen name|skype|twitter|instagram|telegram)(?:\s*[:=]\s*|\s+(?:is|es|ist)\s+)(?P<value>[^\s,;]{3,40}[^\s,;.)])", re.IGNORECASE)
+USER = re.compile(
+    r"(?<!\w)(?:user ?name|login|log-in|benutzername|usuario|nombre de usuario|handle|screen name|skype|twitter|instagram|telegram)(?:\s*[:=]\s*|\s+(?:is|es|ist)\s+)(?P<value>[^\s,;]{3,40}[^\s,;.)])",
+    re.IGNORECASE,
+)
 WORK = re.compile(
     r"(?<!\w)(?:(?:occupation|profession|job title|job|position|role|profesi[óo]n|ocupaci[óo]n|puesto|cargo|oficio|beruf|t[äa]tigkeit)\s*[:=]\s*(?P<field>[^\n,;.()]{3,50})"
     r"|(?:works?|worked|working|job|employed|career|retired) (?:as|of) (?:an? |the )?(?P<en>[a-z][a-z -]{2,40}?)(?= (?:at|in|for|with|and|who|but|from|by|on)\b|[,.;)\n]|$)"

@@ -27,7 +27,10 @@ HONORIFIC = re.compile(
 )
 TAGS = "OPLG"
 TYPES = {"P": "PERSON", "L": "LOCATION", "G": "ORGANISATION"}
-HOSPITAL = re.compile(r"hospital|cl[íi]nic|klinik|krankenhaus|centro de salud|health cent|medical cent|sanatori|ambulatorio|c\.s\.", re.IGNORECASE)
+HOSPITAL = re.compile(
+    r"hospital|cl[íi]nic|klinik|krankenhaus|centro de salud|health cent|medical cent|sanatori|ambulatorio|c\.s\.",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,17 @@ def tokens(text: str) -> list[Token]:
             bits = known.get(lower, 0)
             if not bits and lower.endswith(("'s", "’s")):
                 bits = known.get(lower[:-2], 0)
-            shape = "a" if word.islower() else "A" if len(word) == 1 else "AA" if word.isupper() else "Aa" if word[0].isupper() else "aA"
+            shape = (
+                "a"
+                if word.islower()
+                else "A"
+                if len(word) == 1
+                else "AA"
+                if word.isupper()
+                else "Aa"
+                if word[0].isupper()
+                else "aA"
+            )
             found.append(Token(one.start(), one.end(), lower, bits, shape))
         else:
             sign = "0" if word[0].isdigit() else "¶" if word[0] == "\n" else word[0]

@@ -15,7 +15,10 @@ HEALTH = re.compile(
     re.IGNORECASE,
 )
 MEDICAL = frozenset({"MEDICAL_RECORD", "HEALTH_PLAN"})
-WHOSE = frozenset({"PERSON", "EMAIL", "PHONE", "ADDRESS", "NATIONAL_ID", "BIRTH_DATE", "PASSPORT", "DRIVER_LICENCE"}) | MEDICAL
+WHOSE = (
+    frozenset({"PERSON", "EMAIL", "PHONE", "ADDRESS", "NATIONAL_ID", "BIRTH_DATE", "PASSPORT", "DRIVER_LICENCE"})
+    | MEDICAL
+)
 
 
 def about_health(texts: Iterable[str], spans: Iterable[Span]) -> bool:

@@ -6,12 +6,48 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 DIRECT = frozenset(
-    ["PERSON", "EMAIL", "PHONE", "ADDRESS", "IBAN", "CREDIT_CARD", "ACCOUNT", "NATIONAL_ID", "TAX_ID", "PASSPORT", "DRIVER_LICENCE", "LICENCE", "IP_ADDRESS", "MAC_ADDRESS", "URL", "USERNAME", "CRYPTO_WALLET", "MEDICAL_RECORD", "HEALTH_PLAN", "VEHICLE", "DEVICE", "BIRTH_DATE", "COORDINATES"]
+    [
+        "PERSON",
+        "EMAIL",
+        "PHONE",
+        "ADDRESS",
+        "IBAN",
+        "CREDIT_CARD",
+        "ACCOUNT",
+        "NATIONAL_ID",
+        "TAX_ID",
+        "PASSPORT",
+        "DRIVER_LICENCE",
+        "LICENCE",
+        "IP_ADDRESS",
+        "MAC_ADDRESS",
+        "URL",
+        "USERNAME",
+        "CRYPTO_WALLET",
+        "MEDICAL_RECORD",
+        "HEALTH_PLAN",
+        "VEHICLE",
+        "DEVICE",
+        "BIRTH_DATE",
+        "COORDINATES",
+    ]
 )
 """Types that point at one person by themselves."""
 
 INDIRECT = frozenset(
-    ["LOCATION", "COUNTRY", "POSTCODE", "DATE", "AGE", "OLD_AGE", "SEX", "ORGANISATION", "HOSPITAL", "PROFESSION", "NATIONALITY"]
+    [
+        "LOCATION",
+        "COUNTRY",
+        "POSTCODE",
+        "DATE",
+        "AGE",
+        "OLD_AGE",
+        "SEX",
+        "ORGANISATION",
+        "HOSPITAL",
+        "PROFESSION",
+        "NATIONALITY",
+    ]
 )
 """Types that identify together with others: HIPAA's and the GDPR's quasi-identifiers."""
 
