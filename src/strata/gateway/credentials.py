@@ -192,7 +192,9 @@ def exchange(url: str, form: Callable[[], Mapping[str, str]], name: str) -> Toke
     """Tokens from an OAuth 2.0 token endpoint: the form is posted, its answer is JSON. Raises `Misconfigured`."""
     if wrong := address_mistakes(url):
         raise Misconfigured([f"{name}: the address of its tokens: {problem}" for problem in wrong])
-    upstream = Upstream(f"the sign-in of {name}", Host(url), {}, 30.0, 30.0)
+    upstream = Upstream(
+        f"the sign-in of {name}", Host(url), {}, timeout=30.0, first_token_timeout=30.0, idle_timeout=30.0
+    )
 
     async def fetch() -> Json:
         body = urlencode(form()).encode()
@@ -247,7 +249,9 @@ def _refresh(account: Json) -> Mapping[str, str]:
 def metadata(url: str = "http://169.254.169.254") -> Tokens:
     """Tokens of the machine's own service account, from Google's metadata server. Only an operator chooses this."""
     headers = {"metadata-flavor": "Google"}
-    upstream = Upstream("the metadata server", Host(url), headers, 10.0, 10.0)
+    upstream = Upstream(
+        "the metadata server", Host(url), headers, timeout=10.0, first_token_timeout=10.0, idle_timeout=10.0
+    )
 
     async def fetch() -> Json:
         path = "/computeMetadata/v1/instance/service-accounts/default/token"

@@ -112,7 +112,8 @@ class Chunks:
         if not said:
             return None
         made = self._made(said)
-        made["choices"][0]["logprobs"] = _logprobs(event.get("logprobs"))
+        if logprobs := _logprobs(event.get("logprobs")):
+            made["choices"][0]["logprobs"] = logprobs
         return made
 
     def _said(self, kind: Any, event: Json, message: Json) -> Json:
@@ -153,7 +154,7 @@ class Chunks:
         return made
 
     def _made(self, delta: Json) -> Json:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
         return {
             "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
             "choices": [choice],

@@ -136,7 +136,7 @@ class Chunks:
         choices = [self._choice(position, it) for position, it in enumerate(_candidates(event))]
         if not choices and (feedback := _blocked(event)):
             delta = {"role": "assistant", "provider_fields": feedback}
-            choices.append({"index": 0, "delta": delta, "logprobs": None, "finish_reason": "content_filter"})
+            choices.append({"index": 0, "delta": delta, "finish_reason": "content_filter"})
             self._ended = True
         chunk = {**frame, "choices": choices}
         if "usageMetadata" in event:
@@ -164,7 +164,10 @@ class Chunks:
         else:
             self._open.add(index)
         end = finish(reason, called=self._calls[index] > 0) if reason else None
-        return {"index": index, "delta": delta, "logprobs": _logprobs(candidate), "finish_reason": end}
+        choice: Json = {"index": index, "delta": delta, "finish_reason": end}
+        if logprobs := _logprobs(candidate):
+            choice["logprobs"] = logprobs
+        return choice
 
 
 # ------------------------------------------------------------------ both

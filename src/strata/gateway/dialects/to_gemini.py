@@ -63,23 +63,35 @@ def _messages(messages: list[Any], model: str) -> tuple[list[Json], list[Json]]:
     system: list[Json] = []
     contents: list[Json] = []
     names: dict[str, str] = {}
-    for message in messages:
+    results: list[tuple[int, list[Json]]] = []
+    for message in [*messages, {"role": ""}]:
         if not isinstance(message, dict):
             raise Invalid("every message must be an object", param="messages")
         role = message.get("role")
+        if role in {"tool", "function"}:
+            results.append((_place(message, names), _result(message, names)))
+            continue
+        for _, parts in sorted(results, key=lambda it: it[0]):
+            _add(contents, "user", parts)
+        results.clear()
         if role in {"system", "developer"}:
             system += [part for part in _parts(message.get("content")) if "text" in part]
         elif role == "assistant":
             _add(contents, "model", _assistant(message, names, model))
-        elif role in {"tool", "function"}:
-            _add(contents, "user", _result(message, names))
-        else:
+        elif role:
             _add(contents, "user", _parts(message.get("content")) or [{"text": ""}])
     for content in contents:
         _in_order(content)
     if not contents:
         contents.append({"role": "user", "parts": [{"text": ""}]})
     return system, contents
+
+
+def _place(message: Json, names: dict[str, str]) -> int:
+    """Which of the calls this is the result of: Google tells them apart by their order where they have no ids."""
+    ids = list(names)
+    id_ = str(message.get("tool_call_id") or "")
+    return ids.index(id_) if id_ in names else len(ids)
 
 
 def _add(contents: list[Json], role: str, parts: list[Json]) -> None:
