@@ -19,6 +19,7 @@ from strata.gateway.connection import Connection, TooMuch
 from strata.gateway.eventstream import Frames, Garbled, Message
 from strata.gateway.options import Deployment
 from strata.gateway.sigv4 import sign
+from strata.gateway.sse import Events
 from strata.gateway.upstream import Reply, Upstream
 from strata.types import Json
 
@@ -43,6 +44,10 @@ class Service(Upstream):
         plain = re.split(r"[#/]", name.partition(":")[0])[-1]
         known = STATUS.get(plain[:1].upper() + plain[1:], status)
         return self.failure(known, message or plain, retry_after)
+
+    def spoken(self, events: Events, data: bytes, found: list[Json]) -> StrataError | None:
+        """Append what server-sent events in these bytes hold; returns the error that stands behind them."""
+        return self._parse(events, data, found)
 
     def said(self, name: str, data: bytes, status: int = 500, retry_after: str | None = None) -> StrataError:
         """The error that these bytes describe; a model's own is told as the model told it."""
