@@ -9,6 +9,7 @@ Each transaction also writes its number into the process's own row. When a conne
 says afterwards, under the same lock, whether it was done: then it is acknowledged, else done again, never twice. Where
 the server cannot be asked within `patience` seconds (10, or `?patience=` in the address) the commit is `Unavailable`.
 
+A commit that need not be durable is written like any other: the sync that it waits for is its whole group's.
 `?durable=false` gives up the promise about power cuts of the server (`synchronous_commit = off`): for what can be rebuilt.
 """
 
@@ -140,7 +141,10 @@ class PostgresRecords:
         rows = await self.readers.fetch(sql, partition, *bounds, max(limit, 0))
         return [Record(partition, row["key"], decoded(row["value"]), row["version"]) for row in rows]
 
-    async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> None:
+    async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:
+        """As promised; all commits are durable. One that was not could be forgotten when the server crashes while its
+        clients live on, and what they settle later would be counted against a reservation that is gone.
+        """
         if not changes and not events:
             return
         commit = prepared(changes, events)
