@@ -15,7 +15,8 @@ from strata.gateway.lease import mine
 from strata.gateway.limits import Limits
 from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
 from strata.gateway.prices import Tariff, published
-from strata.gateway.router import Route, Router, Target
+from strata.gateway.router import Router
+from strata.gateway.routing.target import Route, Standing, Target
 from strata.gateway.spend import KINDS, Spend
 from strata.gateway.till import Till
 from strata.ports.records import Records
@@ -66,21 +67,44 @@ async def build(options: Options, *, tenant: str, records: Records, access: Acce
 
 def _target(options: RouteOptions, routes: Mapping[str, Route]) -> Target:
     """The deployments behind a route, those tried first in front."""
-    names = dict.fromkeys([variant.model for variant in options.variants] + list(options.fallbacks))
-    unknown = [name for name in names if name not in routes]
+    weights = {variant.model: variant.weight for variant in options.variants}
+    names = dict.fromkeys([*weights, *options.fallbacks])
+    shadow = options.shadow
+    wrong: list[str] = []
+    unknown = [name for name in (*names, *([shadow.model] if shadow else [])) if name not in routes]
     if unknown:
-        raise Misconfigured(f"routes.{options.name}: there are no models {unknown}; there are {sorted(routes)}")
+        wrong.append(f"there are no models {unknown}; there are {sorted(routes)}")
+    if len(weights) < len(options.variants):
+        wrong.append("a model stands among its variants twice; give it one weight")
+    if not any(weight > 0 for weight in weights.values()):
+        wrong.append("at least one of its variants needs a weight above 0")
+    if options.sticky and options.strategy != "weighted":
+        wrong.append(f"who is sticky goes by weights, so the strategy cannot be {options.strategy!r}")
+    if shadow and not 0 < shadow.weight <= 1:
+        wrong.append("the weight of its shadow is a share of the calls: above 0, and 1 for every call")
+    if wrong:
+        raise Misconfigured([f"routes.{options.name}: {mistake}" for mistake in wrong])
     behind = tuple(routes[name] for name in names)
     currencies = {route.tariff.currency for route in behind if not route.tariff.free}
     if len(currencies) > 1:
         raise Misconfigured(f"routes.{options.name}: its models are priced in {sorted(currencies)}; use one currency")
-    return Target(options.name, behind, options.retries)
+    return Target(
+        options.name,
+        behind,
+        options.retries,
+        tuple(weights.values()),
+        options.strategy,
+        options.sticky,
+        routes[shadow.model] if shadow else None,
+        shadow.weight if shadow else 0.0,
+    )
 
 
 def _route(deployment: Deployment) -> Route:
     name, _, row = deployment.provider.partition(":")
     module = plugins.find("provider", name)
-    return Route(deployment, module.make(row, deployment), _tariff(deployment, module, row))
+    standing = Standing.of(deployment.max_concurrent)
+    return Route(deployment, module.make(row, deployment), _tariff(deployment, module, row), standing)
 
 
 def _tariff(deployment: Deployment, module: Any, row: str) -> Tariff:

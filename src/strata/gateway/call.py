@@ -9,7 +9,7 @@ from strata.gateway.caller import Ask
 from strata.gateway.dialect import Dialect
 from strata.gateway.estimate import likely_prompt
 from strata.gateway.guardrail import Submission
-from strata.gateway.router import Attempts
+from strata.gateway.routing.attempts import Attempts
 from strata.gateway.spend import Bill, Outcome, Reservation
 from strata.gateway.watching import Watching
 from strata.types import Json, Usage
@@ -19,7 +19,7 @@ from strata.types import Json, Usage
 class Call:
     """A call that has been let out. Its tokens are the vendor's own count where it gives one, otherwise ours.
 
-    `started`, `sent` and `answered` are moments of `time.perf_counter`: let in, first sent to a vendor, first piece.
+    `started`, `sent` and `answered` are moments of `time.perf_counter`: let in, last sent to a vendor, first piece.
     `pieces` were said, `counted` of them when the vendor last counted, of `size` bytes together.
     """
 

@@ -27,7 +27,8 @@ class Ask:
 
     `request` is the caller's id for the call, by which it is made and charged once; `fresh` says that it was made at
     random just now. `size` is the request's length in bytes. `session` keeps a conversation on one variant.
-    `classification` is that of the most confidential thing inside, where the caller says it.
+    `classification` is that of the most confidential thing inside, where the caller says it. `timeout` is the time in
+    seconds that the caller allows for all tries together; 0 where it does not say.
     """
 
     operation: str
@@ -37,3 +38,4 @@ class Ask:
     fresh: bool = False
     session: str = ""
     classification: str = ""
+    timeout: float = 0.0

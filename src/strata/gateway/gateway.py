@@ -30,7 +30,9 @@ from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
 from strata.gateway.options import Options
-from strata.gateway.router import Router, Target
+from strata.gateway.router import Router
+from strata.gateway.routing.opening import opening
+from strata.gateway.routing.target import Target
 from strata.gateway.spend import Bill, Outcome, Quote
 from strata.gateway.till import Till
 from strata.gateway.watching import watching
@@ -157,12 +159,13 @@ class ModelGateway:
         attempts, name = call.attempts, call.attempts.target.name
         try:
             while True:
-                call.sent = time.perf_counter()
                 try:
-                    answer = await speaking.whole(attempts.route.provider, ask)
-                    call.hear(answer)
+                    await attempts.enter()
+                    call.sent = time.perf_counter()
+                    answer = await attempts.within(speaking.whole(attempts.route.provider, ask))
                     if not call.dialect.whole(answer):
                         raise UpstreamBroken(f"the vendor's answer is not one to {ask.operation}")
+                    call.hear(answer)
                     attempts.ended()
                     break
                 except Exception as error:
@@ -191,15 +194,16 @@ class ModelGateway:
         kept: list[Json] = []
         try:
             while True:
-                call.sent = time.perf_counter()
                 try:
-                    async with aclosing(speaking.stream(attempts.route.provider, ask)) as source:
-                        async for pieces in source:
-                            if not call.answered:
-                                attempts.answered()
+                    await attempts.enter()
+                    call.sent = time.perf_counter()
+                    async with aclosing(attempts.timed(speaking.stream(attempts.route.provider, ask))) as source:
+                        pieces = await opening(source, attempts.route.deployment, call.sent)
+                        attempts.answered()
+                        while pieces is not None:
                             for piece in pieces:
                                 call.hear(piece)
-                            told = []
+                            told: list[Json] = []
                             for piece in pieces:
                                 (told if dialect.shown(piece, name) else kept).append(piece)
                             last = pieces[-1]
@@ -207,6 +211,7 @@ class ModelGateway:
                                 told = await self._watched(caller, call, call.watching.pieces(told))
                             if told:
                                 yield told
+                            pieces = await anext(source, None)
                     attempts.ended()
                     break
                 except Exception as error:
@@ -249,15 +254,15 @@ class ModelGateway:
                 await pass_all(guardrails.all, submission)
             finally:
                 self._acted(caller, submission, ask.request)
-            attempts = self.router.begin(target, caller, ask)
             most = dialect.bound(ask.body, self.options.default_max_tokens)
+            attempts = self.router.begin(target, caller, ask, most, streamed=streamed)
             quote = Quote(
                 ask.request,
                 caller.payer,
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                0 if dialect.FREE else target.worst(prompt_bound(ask.body, attempts.route.provider.count), most),
+                0 if dialect.FREE else target.worst(prompt_bound(ask.body, target.count), most),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
@@ -284,7 +289,7 @@ class ModelGateway:
 
     def _over(self, caller: Caller, call: Call, outcome: Outcome) -> Bill:
         """The call has ended: its bill, settled beside the caller, and what the guardrails found in the answer."""
-        call.attempts.ended()
+        call.attempts.left()
         if call.watching is not None:
             self._acted(caller, call.submission, call.ask.request)
         return self.till.end(call, outcome)

@@ -1,16 +1,15 @@
-"""From the platform's own model names to what stands behind them: deployments, their providers and tariffs."""
+"""From the platform's own model names to the deployments that answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from strata.errors import Invalid, NotFound, RateLimited, StrataError, UpstreamBroken
+from strata.errors import Forbidden, Invalid, NotFound
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.options import Deployment
-from strata.gateway.prices import Tariff
-from strata.gateway.provider import Provider
-from strata.types import Model
+from strata.gateway.routing.attempts import REAL, Attempts, Chance
+from strata.gateway.routing.choosing import ordered
+from strata.gateway.routing.target import Route, Target
 
 DOES = {
     "chat": "chats",
@@ -21,58 +20,8 @@ DOES = {
     "transcription": "writes down speech",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One way to a model: a deployment."""
-
-    deployment: Deployment
-    provider: Provider
-    tariff: Tariff
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a model's name stands for: the deployments that may answer, those tried first in front."""
-
-    name: str
-    routes: tuple[Route, ...]
-    retries: int = 0
-
-    @property
-    def model(self) -> Model:
-        it = self.routes[0].deployment
-        return Model(self.name, it.kind, it.context, it.dimensions)
-
-    @property
-    def currency(self) -> str:
-        return self.routes[0].tariff.currency
-
-    def worst(self, prompt: int, completion: int) -> int:
-        """Micro-units that a call cannot exceed, whichever deployment answers."""
-        return max([0 if route.tariff.free else route.tariff.worst(prompt, completion) for route in self.routes])
-
-
-@dataclass(slots=True)
-class Attempts:
-    """One call's way through the deployments: `route` is the one that is asked now."""
-
-    target: Target
-    route: Route
-    count: int = 1
-
-    async def after(self, error: StrataError) -> bool:
-        """Whether to try again, with `route` changed where another may help. Waits as long as a retry should."""
-        if not isinstance(error, RateLimited | UpstreamBroken) or self.count > self.target.retries:
-            return False
-        self.count += 1
-        return True
-
-    def answered(self) -> None:
-        """The deployment has given its first piece."""
-
-    def ended(self, error: BaseException | None = None) -> None:
-        """The exchange with the deployment is over."""
+Objection = Callable[[Route], str | None]
+"""Why a call may not go to a deployment; None where it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +30,7 @@ class Router:
 
     targets: Mapping[str, Target]
     routes: Mapping[str, Route]
+    chance: Chance = REAL
 
     def __iter__(self) -> Iterator[Target]:
         return iter(self.targets.values())
@@ -97,9 +47,40 @@ class Router:
             raise Invalid(f"the model {name!r} {does}; for this there are {self.names(kinds)}", param="model")
         return target
 
-    def begin(self, target: Target, caller: Caller, ask: Ask) -> Attempts:  # noqa: ARG002
-        """The first deployment to ask. Raises `Unavailable` where every one is known to be down."""
-        return Attempts(target, target.routes[0])
+    def begin(
+        self,
+        target: Target,
+        caller: Caller,
+        ask: Ask,
+        most: int = 0,
+        *,
+        streamed: bool = False,
+        objection: Objection | None = None,
+    ) -> Attempts:
+        """The deployments to ask, the first in front. `most` is the most tokens that the answer may have.
+
+        Raises `Forbidden` where the call may go to none of them, `Unavailable` or `RateLimited` where every one is
+        known to fail or to be over its limit.
+        """
+        routes = target.routes
+        if len(routes) > 1:
+            routes = ordered(target, caller, ask, most, self.chance.random, streamed=streamed)
+        if objection is not None:
+            routes = _permitted(target, routes, objection)
+        deadline = self.chance.clock() + ask.timeout if ask.timeout else 0.0
+        attempts = Attempts(target, routes[0], routes, streamed, ask.timeout, deadline, self.chance)
+        if not routes[0].standing.ready and attempts.hopeless:
+            raise attempts.refusal()
+        return attempts
 
     def names(self, kinds: Sequence[str]) -> list[str]:
         return sorted(target.name for target in self if target.model.kind in kinds)
+
+
+def _permitted(target: Target, routes: Sequence[Route], objection: Objection) -> tuple[Route, ...]:
+    reasons = [objection(route) for route in routes]
+    permitted = tuple(route for route, reason in zip(routes, reasons, strict=True) if reason is None)
+    if not permitted:
+        why = "; ".join(dict.fromkeys(filter(None, reasons)))
+        raise Forbidden(f"this may be sent to none of the deployments of {target.name!r}: {why}")
+    return permitted

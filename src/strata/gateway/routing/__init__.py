@@ -1,0 +1,1 @@
+"""How a call finds a deployment that answers: choosing, waiting for room, failing over, trying again, copying."""
