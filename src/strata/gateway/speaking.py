@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
+from strata.gateway.dialects import count_tokens, messages_by_chat
 from strata.gateway.provider import Provider
 from strata.types import Json
 
@@ -39,13 +40,15 @@ def translator(operation: str) -> Translator | None:
     return TRANSLATORS.get(operation)
 
 
-TRANSLATORS: dict[str, Translator] = {}
+TRANSLATORS: dict[str, Translator] = {"messages": messages_by_chat}
 
 
 async def whole(provider: Provider, ask: Ask) -> Json:
     """The whole answer in the operation's dialect. Raises what the provider does, and `Invalid`."""
     if ask.operation in provider.operations:
         return await provider.whole(ask.operation, ask.body)
+    if ask.operation == "count_tokens":
+        return count_tokens.counted(ask.body, provider.count)
     between = _between(provider, ask.operation)
     return between.from_chat(await provider.whole("chat", between.to_chat(ask.body)), ask.body)
 
