@@ -189,7 +189,8 @@ async def test_a_key_is_shown_once_and_kept_as_a_hash():
     assert plain.startswith("sk-strata-")
     assert len(plain) >= len("sk-strata-") + 43
     assert key.hash == hashlib.sha256(plain.encode()).hexdigest()
-    principal, payer = await keys.find(plain)
+    caller = await keys.caller(plain)
+    principal, payer = caller.principal, caller.payer
     assert (principal.kind, principal.id, principal.roles) == ("service", key.id, {"caller"})
     assert (payer.department, payer.person, payer.key) == ("research", "ines", key.id)
     assert [it.name for it in await keys.list(OPERATOR)] == ["ci"]
@@ -213,12 +214,12 @@ async def test_a_revocation_elsewhere_bites_within_seconds():
     here = Keys(records, access(), TENANT, clock=lambda: time[0])
     elsewhere = Keys(records, access(), TENANT)
     key, plain = await elsewhere.create(OPERATOR, "ci", owner="ines", department="research")
-    await here.find(plain)
+    await here.caller(plain)
     await elsewhere.revoke(OPERATOR, key.id)
     await elsewhere.revoke(OPERATOR, key.id)
     time[0] = 3.0
     with pytest.raises(Unauthenticated, match="revoked"):
-        await here.find(plain)
+        await here.caller(plain)
 
 
 async def test_a_key_needs_a_name_a_department_and_an_expiry_to_come():
@@ -235,4 +236,4 @@ async def test_keys_of_another_tenant_open_nothing_here():
     operator = type(OPERATOR)("other", "cli", kind="service", roles=frozenset({"operator"}))
     _, plain = await other.create(operator, "ci", owner="x", department="y")
     with pytest.raises(Unauthenticated):
-        await Keys(records, access(), TENANT).find(plain)
+        await Keys(records, access(), TENANT).caller(plain)

@@ -195,8 +195,7 @@ class Door:
         scheme, _, plain = given.partition(b" ")
         if scheme.lower() != b"bearer":
             plain = headers.get(b"x-api-key") or headers.get(b"api-key") or b""
-        principal, payer = await self.keys.find(plain.strip().decode("latin-1"))
-        return Caller(principal, payer)
+        return await self.keys.caller(plain.strip().decode("latin-1"))
 
 
 def app(gateway: ModelGateway, keys: Keys | None = None) -> Door:
