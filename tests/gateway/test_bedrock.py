@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import orjson
 import pytest
 
-from strata.errors import UpstreamRefused
+from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
 from strata.gateway.dialects import to_converse
 from strata.gateway.eventstream import Frames
 from strata.gateway.options import Deployment
@@ -397,3 +397,258 @@ def test_every_recorded_request_can_be_asked_in_chat(recorded: list[Exchange], s
         assert not list(shapes.mistakes(made, name)), exchange.id
         asked += 1
     assert asked > 60
+
+
+# ------------------------------------------------------------------ natively
+
+
+async def test_messages_go_to_invoke_model_untouched_and_come_back_so(replay: Replay):
+    events = [
+        {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 3}}},
+        {"type": "brand_new_event", "of": ["tomorrow"]},
+        {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 3}},
+    ]
+    raw = b"".join(
+        event("chunk", orjson.dumps({"bytes": base64.b64encode(orjson.dumps(it)).decode(), "p": "abc"}))
+        for it in events
+    )
+    asked = {"model": "m", "max_tokens": 5, "messages": [], "field_of_tomorrow": 1, "betas": ["b-1"]}
+    sent = {
+        "max_tokens": 5, "messages": [], "field_of_tomorrow": 1, "anthropic_version": "bedrock-2023-05-31",
+        "anthropic_beta": ["b-1"],
+    }  # fmt: skip
+    profile = "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a1b2"
+    provider = bedrock.make("", deployment(replay.url, profile, dialect="anthropic"))
+    for replay.cut in (0, 1, 64):
+        replay.script = lambda _: answering(raw, kind="application/vnd.amazon.eventstream")
+        assert await pieces(provider.stream("messages", asked)) == events
+    assert replay.got[-1].json == sent
+    escaped = "/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A123456789012%3Aapplication-inference-profile%2Fa1b2/"
+    assert replay.got[-1].path == escaped + "invoke-with-response-stream"
+    replay.script = lambda _: answering({"id": "msg_1", "of": "tomorrow"})
+    assert await provider.whole("messages", asked) == {"id": "msg_1", "of": "tomorrow"}
+    assert (replay.got[-1].json, replay.got[-1].path) == (sent, escaped + "invoke")
+    await provider.close()
+
+
+async def test_only_anthropics_models_take_messages(replay: Replay):
+    for name, takes in (("amazon.nova-lite-v1:0", False), ("eu.anthropic.claude-sonnet-4-6", True)):
+        assert ("messages" in bedrock.make("", deployment(replay.url, name)).operations) == takes
+    assert bedrock.make("", deployment(replay.url, "cohere.embed-v4:0", "embedding")).operations == {"embeddings"}
+
+
+# ------------------------------------------------------------------ failures
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("throttlingException", RateLimited), ("validationException", UpstreamRefused),
+        ("modelStreamErrorException", UpstreamBroken), ("modelTimeoutException", UpstreamBroken),
+        ("internalServerException", UpstreamBroken), ("serviceUnavailableException", UpstreamBroken),
+        ("exceptionOfTomorrow", UpstreamBroken),
+    ],
+)  # fmt: skip
+async def test_an_exception_in_a_stream_comes_after_what_came_before_it(
+    replay: Replay, name: str, error: type[Exception]
+):
+    begun = event("messageStart", b'{"role":"assistant"}') + event(
+        "contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"Ice "}}'
+    )
+    failed = event(name, b'{"message":"it went wrong"}', "exception")
+    replay.script = lambda _: answering(begun + failed, kind="application/vnd.amazon.eventstream")
+    provider = bedrock.make("", deployment(replay.url))
+    for replay.cut in (0, 5):
+        seen: list[Json] = []
+        with pytest.raises(error, match="it went wrong"):
+            async for chunks in provider.stream("chat", ASKED):
+                seen += chunks
+        assert folded(seen)["choices"][0]["message"]["content"] == "Ice "
+    await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "error"),
+    [
+        (429, "ThrottlingException", RateLimited), (429, "ModelNotReadyException", RateLimited),
+        (400, "ServiceQuotaExceededException", RateLimited), (400, "ValidationException", UpstreamRefused),
+        (408, "ModelTimeoutException", UpstreamBroken), (424, "ModelErrorException", UpstreamBroken),
+        (503, "ServiceUnavailableException", UpstreamBroken), (500, "", UpstreamBroken),
+        (403, "ExpiredTokenException", UpstreamBroken), (404, "ResourceNotFoundException", UpstreamBroken),
+    ],
+)  # fmt: skip
+async def test_a_refusal_is_what_can_be_done_about_it(replay: Replay, status: int, name: str, error: type[Exception]):
+    replay.script = lambda _: answering({"message": "no"}, status, x_amzn_errortype=name, retry_after="7")
+    provider = bedrock.make("", deployment(replay.url))
+    for call in (provider.whole("chat", ASKED), pieces(provider.stream("chat", ASKED))):
+        with pytest.raises(error) as caught:
+            await call
+        assert error is not RateLimited or caught.value.retry_after == 7
+    await provider.close()
+
+
+async def test_a_stream_that_breaks_off_is_never_a_whole_answer(replay: Replay):
+    whole = vendor(Got("POST", "/model/m/converse-stream", {}, b"{}")).answer
+    ends = {len(whole[: at - 4]) for at in range(5, len(whole), 40)}
+    provider = bedrock.make("", deployment(replay.url))
+    for end in sorted(ends):
+        replay.script = lambda _, end=end: answering(whole[:end], kind="application/vnd.amazon.eventstream")
+        finished = False
+        try:
+            chunks = await pieces(provider.stream("chat", ASKED))
+            finished = any(it["choices"] and it["choices"][0]["finish_reason"] for it in chunks)
+        except UpstreamBroken:
+            continue
+        assert finished, end
+    garbled = bytearray(whole)
+    garbled[200] ^= 1
+    replay.script = lambda _: answering(bytes(garbled), kind="application/vnd.amazon.eventstream")
+    with pytest.raises(UpstreamBroken, match="cannot be read"):
+        await pieces(provider.stream("chat", ASKED))
+    await provider.close()
+
+
+async def test_one_text_that_cannot_be_embedded_fails_the_call_with_its_reason(replay: Replay):
+    def some(got: Got) -> Exchange:
+        if got.json["inputText"] == "bad":
+            return answering({"message": "too long"}, 400, x_amzn_errortype="ValidationException")
+        return vendor(got)
+
+    replay.script = some
+    provider = bedrock.make("", deployment(replay.url, "amazon.titan-embed-text-v2:0", "embedding"))
+    with pytest.raises(UpstreamRefused, match="too long"):
+        await provider.whole("embeddings", {"input": ["good", "bad", "good"]})
+    await provider.close()
+
+
+# ------------------------------------------------------------------ requests
+
+
+def sent(body: Json, name: str = "amazon.nova-lite-v1:0") -> Json:
+    return to_converse.request({**ASKED, **body}, name)
+
+
+FUNCTION = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+CALLED = [
+    {"role": "user", "content": "Look twice."},
+    {
+        "role": "assistant", "content": None,
+        "tool_calls": [
+            {"id": "functions.look:0", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}},
+            {"id": "b" * 80, "type": "function", "function": {"name": "look", "arguments": ""}},
+        ],
+    },
+    {"role": "tool", "tool_call_id": "functions.look:0", "content": "one"},
+    {"role": "tool", "tool_call_id": "b" * 80, "content": ""},
+    {"role": "user", "content": "And?"},
+]  # fmt: skip
+
+
+def test_parallel_calls_and_their_results_stand_in_one_turn_each(shapes: Shapes):
+    made = sent({"messages": CALLED})
+    assert [turn["role"] for turn in made["messages"]] == ["user", "assistant", "user"]
+    calls = [it["toolUse"] for it in made["messages"][1]["content"]]
+    results = [it["toolResult"] for it in made["messages"][2]["content"] if "toolResult" in it]
+    assert [it["input"] for it in calls] == [{"at": 1}, {}]
+    assert [it["toolUseId"] for it in calls] == [it["toolUseId"] for it in results]
+    assert calls[0]["toolUseId"] == "functions.look:0"
+    assert made["messages"][2]["content"][-1] == {"text": "And?"}
+    assert [it["toolSpec"]["name"] for it in made["toolConfig"]["tools"]] == ["look"]  # described, as Converse wants
+    assert not list(shapes.mistakes(made, "ConverseRequest"))
+
+
+def test_every_choice_of_tools_is_said_as_converse_can():
+    claude = "anthropic.claude-sonnet-4-6"
+    assert sent({"tools": [FUNCTION], "tool_choice": "required"})["toolConfig"]["toolChoice"] == {"any": {}}
+    named = {"type": "function", "function": {"name": "look"}}
+    assert sent({"tools": [FUNCTION], "tool_choice": named})["toolConfig"]["toolChoice"] == {"tool": {"name": "look"}}
+    assert "toolConfig" not in sent({"tools": [FUNCTION], "tool_choice": "none"})
+    one = sent({"tools": [FUNCTION], "parallel_tool_calls": False}, claude)
+    assert one["additionalModelRequestFields"]["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
+def test_pictures_files_and_schemas_are_said_as_converse_describes_them(shapes: Shapes):
+    url = "data:image/jpg;base64,AAAA"
+    pdf = {"filename": "Q3_report (final).pdf", "file_data": "data:application/pdf;base64,AAAA"}
+    content = [
+        {"type": "text", "text": "Read."}, {"type": "image_url", "image_url": {"url": url}},
+        {"type": "file", "file": pdf}, {"type": "file", "file": pdf, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+    ]  # fmt: skip
+    schema = {"name": "x", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    made = sent({
+        "messages": [{"role": "user", "content": content}], "stop": "END", "temperature": 1.5, "top_p": 0.5,
+        "max_completion_tokens": 7, "response_format": {"type": "json_schema", "json_schema": schema},
+        "service_tier": "flex", "seed": 3, "user": "ines",
+    })  # fmt: skip
+    assert not list(shapes.mistakes(made, "ConverseRequest"))
+    blocks = made["messages"][0]["content"]
+    assert blocks[1] == {"image": {"format": "jpeg", "source": {"bytes": "AAAA"}}}
+    assert [it["document"]["name"] for it in blocks if "document" in it] == [
+        "Q3 report (final)",
+        "Q3 report (final) (2)",
+    ]
+    assert blocks[-1] == {"cachePoint": {"type": "default", "ttl": "1h"}}
+    assert made["inferenceConfig"] == {"maxTokens": 7, "temperature": 1, "topP": 0.5, "stopSequences": ["END"]}
+    assert json.loads(made["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"])["type"] == "object"
+    assert "additionalModelRequestFields" not in made
+
+
+def test_what_converse_cannot_take_is_refused_with_the_reason():
+    for part, told in (
+        ({"type": "image_url", "image_url": {"url": "https://x/y.png"}}, "not by their address"),
+        ({"type": "file", "file": {"file_id": "f1"}}, "not by address or id"),
+        ({"type": "input_audio", "input_audio": {}}, "does not take 'input_audio'"),
+    ):
+        with pytest.raises(Invalid, match=told):
+            sent({"messages": [{"role": "user", "content": [part]}]})
+    with pytest.raises(Invalid, match="does not know tools"):
+        sent({"tools": [{"type": "web_search_20250305", "name": "web_search"}]})
+
+
+def test_models_of_different_makers_are_told_to_think_in_their_own_ways():
+    def more(name: str) -> Json:
+        body = {"reasoning_effort": "high", "temperature": 0.5, "max_tokens": 30_000}
+        return sent(body, name)["additionalModelRequestFields"]
+
+    assert more("openai.gpt-oss-120b-1:0") == {"reasoning_effort": "high"}
+    assert more("us.anthropic.claude-sonnet-4-5-20250929-v1:0") == {
+        "thinking": {"type": "enabled", "budget_tokens": 16384}
+    }
+    adaptive = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+    assert more("eu.anthropic.claude-sonnet-4-6") == adaptive
+    assert sent({"reasoning_effort": "high", "temperature": 0.5})["inferenceConfig"] == {"temperature": 0.5}
+
+
+async def test_a_guardrail_of_the_settings_cannot_be_changed_by_a_caller(replay: Replay):
+    replay.script = vendor
+    options = {"guardrail": {"id": "g1", "version": 2}, "performance": "optimized", "beta": ["b-1"]}
+    provider = bedrock.make("", deployment(replay.url, "anthropic.claude-sonnet-4-6", **options))
+    await provider.whole("chat", {**ASKED, "guardrailConfig": {"guardrailIdentifier": "mine"}, "performanceConfig": {}})
+    got = replay.got[-1].json
+    assert got["guardrailConfig"] == {"guardrailIdentifier": "g1", "guardrailVersion": "2"}
+    assert got["performanceConfig"] == {}
+    assert got["additionalModelRequestFields"] == {"anthropic_beta": ["b-1"]}
+    replay.script = lambda _: answering({})
+    await provider.whole("messages", {"messages": []})
+    assert replay.got[-1].headers["x-amzn-bedrock-guardrailidentifier"] == "g1"
+    assert replay.got[-1].headers["x-amzn-bedrock-performanceconfig-latency"] == "optimized"
+    await provider.close()
+
+
+async def test_a_bedrock_key_is_sent_instead_of_a_signature(replay: Replay):
+    replay.script = vendor
+    options = {"region": "eu-central-1", "api_key": "bedrock-key", "base_url": replay.url}
+    provider = bedrock.make("", Deployment("m", "chat", "bedrock", "amazon.nova-lite-v1:0", options=options))
+    await provider.whole("chat", ASKED)
+    assert replay.got[-1].headers["authorization"] == "Bearer bedrock-key"
+    assert "x-amz-date" not in replay.got[-1].headers
+    assert "bedrock-key" not in repr(provider)
+    await provider.close()
+
+
+def test_what_is_wrong_with_a_deployment_is_said_at_once():
+    with pytest.raises(Misconfigured) as caught:
+        bedrock.make("x", Deployment("m", "chat", "bedrock", options={"guardrail": "g1", "credentials": "magic"}))
+    assert len(caught.value.mistakes) == 4
+    with pytest.raises(Misconfigured, match="no model of embeddings"):
+        bedrock.make("", deployment("http://127.0.0.1:1", "amazon.nova-lite-v1:0", "embedding"))
