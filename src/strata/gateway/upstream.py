@@ -20,6 +20,7 @@ import orjson
 from strata.errors import Misconfigured, RateLimited, StrataError, UpstreamBroken, UpstreamRefused
 from strata.gateway.connection import Broken, Connection, Expired, Host, TooMuch
 from strata.gateway.options import Deployment
+from strata.gateway.retry_after import seconds, wanted
 from strata.gateway.sse import MAX_EVENT, Events
 from strata.types import Json
 
@@ -246,12 +247,12 @@ class Upstream:
             raise UpstreamBroken(f"{self.name} answered with {kind or 'no content type'} instead of {wanted}")
 
     async def _refusal(self, connection: Connection) -> StrataError:
-        status, again = connection.status, connection.headers.get(b"retry-after")
+        status, wait = connection.status, wanted(connection.headers)
         try:
             data = await connection.whole(64 * 1024)
         except TooMuch:
             data = b""
-        return self.failure(status, message_in(data), again.decode("latin-1") if again else retry_in(data))
+        return self.failure(status, message_in(data), retry_in(data) if wait is None else str(wait))
 
     def _request(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, content_type: str, accept: str
@@ -353,11 +354,3 @@ def status_in(error: Any) -> int:
     if isinstance(code, int | str) and str(code).isdigit() and 400 <= int(code) < 600:
         return int(code)
     return NAMED.get(str(error.get("type")), 500)
-
-
-def seconds(retry_after: str | None) -> float:
-    """Retry-After as seconds, between 0 and an hour; 1 where it says nothing that can be read."""
-    try:
-        return min(max(float(retry_after or 1), 0.0), 3600.0)
-    except ValueError:
-        return 1.0
