@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
 from strata.gateway.dialects import count_tokens, messages_by_chat
+from strata.gateway.dialects.strict import strictly
 from strata.gateway.provider import Provider
 from strata.types import Json
 
@@ -50,7 +51,7 @@ async def whole(provider: Provider, ask: Ask) -> Json:
     if ask.operation == "count_tokens":
         return count_tokens.counted(ask.body, provider.count)
     between = _between(provider, ask.operation)
-    return between.from_chat(await provider.whole("chat", between.to_chat(ask.body)), ask.body)
+    return between.from_chat(await provider.whole("chat", _chat(provider, between, ask.body)), ask.body)
 
 
 def stream(provider: Provider, ask: Ask) -> AsyncGenerator[list[Json]]:
@@ -62,13 +63,18 @@ def stream(provider: Provider, ask: Ask) -> AsyncGenerator[list[Json]]:
 
 async def _translated(provider: Provider, between: Translator, body: Json) -> AsyncGenerator[list[Json]]:
     pieces = between.pieces(body)
-    source = cast("AsyncGenerator[list[Json]]", provider.stream("chat", between.to_chat(body)))
+    source = cast("AsyncGenerator[list[Json]]", provider.stream("chat", _chat(provider, between, body)))
     async with aclosing(source):
         async for chunks in source:
             if found := pieces.feed(chunks):
                 yield found
     if found := pieces.end():
         yield found
+
+
+def _chat(provider: Provider, between: Translator, body: Json) -> Json:
+    chat = between.to_chat(body)
+    return strictly(chat) if getattr(provider, "strict", False) else chat
 
 
 def _between(provider: Provider, operation: str) -> Translator:

@@ -93,6 +93,8 @@ class OpenAI:
                 yield chunks
         if not (events.done or finished):
             raise UpstreamBroken(f"{self.upstream.name} broke off in the middle of its answer")
+        if common is not None and (last := common.end()):
+            yield last
 
     async def raw(self, operation: str, content_type: str, body: bytes) -> Reply:
         """An operation whose request or answer is no JSON: `images`, `speech`, `transcriptions`. Only the model's name
@@ -103,6 +105,11 @@ class OpenAI:
         return await credentials.tried(
             self.credentials, lambda headers: self.upstream.send("POST", path, own, headers, content_type)
         )
+
+    @property
+    def strict(self) -> bool:
+        """Whether it refuses fields that it does not know."""
+        return self.vendor.exact
 
     def count(self, text: str) -> int:
         return byte_bound(text)
