@@ -41,6 +41,7 @@ from strata.gateway.caller import Ask, Caller
 from strata.gateway.gateway import Answered, Ended, ModelGateway
 from strata.gateway.ids import fresh_id
 from strata.gateway.keys import Keys
+from strata.gateway.routing.headers import session_in, timeout_in
 from strata.types import Json, now
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,15 @@ class Door:
         body = _parsed(raw)
         stream = operation == "chat" and _streams(body)
         given = _request_id(headers, caller, raw)
-        ask = Ask(operation, body, given or fresh_id("req"), len(raw), not given)
+        ask = Ask(
+            operation,
+            body,
+            given or fresh_id("req"),
+            len(raw),
+            not given,
+            session_in(headers),
+            timeout=timeout_in(headers),
+        )
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
