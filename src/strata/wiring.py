@@ -290,7 +290,7 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
     """The gateway's API keys alone, beside a gateway that may be running on the same records."""
     from strata.gateway.keys import Keys
 
-    async with _records_alone(settings, "gateway") as records:
+    async with open_records(settings, "gateway") as records:
         yield Keys(records, Access.of(settings.policies), settings.tenant)
 
 
@@ -299,12 +299,13 @@ async def open_signin(settings: Settings) -> AsyncIterator[SignIn]:
     """The door for people alone, beside an app that may be running on the same records."""
     from strata.app.build import signin
 
-    async with _records_alone(settings, "app") as records:
+    async with open_records(settings, "app") as records:
         yield signin(settings.app, tenant=settings.tenant, records=records, key=_derived(settings, "signin"))
 
 
 @contextlib.asynccontextmanager
-async def _records_alone(settings: Settings, role: Role) -> AsyncIterator[Records]:
+async def open_records(settings: Settings, role: Role) -> AsyncIterator[Records]:
+    """A layer's records alone, made where they are missing."""
     module, place = _place("records", settings.stores.records, role)
     records: Records = await module.make(place, home=settings.home)
     try:

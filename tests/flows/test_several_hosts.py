@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 
 import pytest
 from tests.adapters.postgres_server import IN_ADDRESS, PASSWORD
@@ -65,7 +68,7 @@ async def test_gateways_on_several_hosts_share_budgets_and_keys(settings_of):
             assert (status.spent, status.reserved, status.state) == (250_000, 0, "exhausted")
 
         _, plain = await hosts[0].gateway.keys.create(operator, "notebook", owner="ada", department="lab")
-        found, _ = await hosts[1].gateway.keys.find(plain)
+        found = (await hosts[1].gateway.keys.caller(plain)).principal
         assert found.department == "lab"
 
 
@@ -97,3 +100,15 @@ async def test_no_password_is_shown_with_the_settings(settings_of):
         with pytest.raises(Misconfigured) as told:
             read({"stores": {"records": f"Postgres://strata:{hidden}@db/strata"}}, {})
         assert hidden not in str(told.value)
+
+
+def test_every_layers_tables_are_made_before_anything_is_served(postgres, schema, tmp_path):
+    (tmp_path / "strata.toml").write_text('[stores]\nrecords = "postgres:env:DATABASE"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "strata", "settings", "--connect", "--settings", str(tmp_path / "strata.toml")],
+        env=os.environ | {"STRATA_HOME": str(tmp_path), "DATABASE": postgres.address(schema=f"{schema}_{{layer}}")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.count("can be opened") == 5, done.stderr
+    tables = f"SELECT count(*) FROM pg_tables WHERE schemaname LIKE '{schema}%' AND tablename = 'record'"
+    assert postgres.sql(tables, "records") == "5"

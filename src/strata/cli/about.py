@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -12,18 +12,32 @@ import typer
 from strata import plugins
 from strata.cli.common import SettingsPath, out, run_async
 from strata.serve import web_site
+from strata.settings import ROLES
 from strata.settings import load as load_settings
 from strata.settings import read as read_settings
-from strata.wiring import build
+from strata.wiring import build, open_records
 
 commands = typer.Typer()
 
 
 @commands.command(name="settings")
-def check_settings(settings: SettingsPath = None) -> None:
+def check_settings(
+    settings: SettingsPath = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Open every layer's records too, making what is missing.")
+    ] = False,
+) -> None:
     """Check the settings, and tell every mistake at once."""
     configured = load_settings(settings)
     out.print(f"{configured.source or 'the defaults'}: no mistakes; home is {configured.home}", highlight=False)
+
+    async def open_all() -> None:
+        for role in ROLES:
+            async with open_records(configured, role):
+                out.print(f"the records of {role} can be opened", highlight=False)
+
+    if connect:
+        run_async(open_all())
 
 
 @commands.command(name="plugins")
