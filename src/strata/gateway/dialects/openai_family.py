@@ -59,6 +59,15 @@ class Chunks:
     _calls: dict[int, list[str]] = field(default_factory=dict)
     """The ids of the calls so far, by choice."""
 
+    _bare: dict[int, set[int]] = field(default_factory=dict)
+    """The calls that have no arguments so far, by choice."""
+
+    _open: dict[int, Json] = field(default_factory=dict)
+    """The last chunk of every choice that has given no reason to end."""
+
+    _said_all: set[int] = field(default_factory=set)
+    _names: dict[str, Any] = field(default_factory=dict)
+
     def chunk(self, it: Json) -> Json:
         """The same object."""
         for choice in it.get("choices") or ():
@@ -66,6 +75,16 @@ class Chunks:
                 self._choice(it, choice)
         _usage(it)
         return it
+
+    def end(self) -> list[Json]:
+        """The reason to end for every choice that never gave one, though the vendor says that all is said."""
+        found = []
+        for index, last in self._open.items():
+            choice: Json = {"index": index, "delta": {}, "finish_reason": "stop"}
+            made = {**{name: value for name, value in last.items() if name != "usage"}, "choices": [choice]}
+            self._ended(choice, choice["delta"], index)
+            found.append(made)
+        return found
 
     def _choice(self, it: Json, choice: Json) -> None:
         index = choice.get("index", 0)
@@ -77,9 +96,29 @@ class Chunks:
             for call in delta.get("tool_calls") or ():
                 if isinstance(call, dict):
                     self._place(call, self._calls.setdefault(index, []), f"{it.get('id')}-{index}")
-        _reason(choice, called=bool(self._calls.get(index)))
+                    self._argue(call, index)
+        if choice.get("finish_reason"):
+            self._ended(choice, delta, index)
+            self._open.pop(index, None)
+            self._said_all.add(index)
+        elif index not in self._said_all:
+            self._open[index] = it
         if isinstance(choice.get("usage"), dict) and not it.get("usage"):
             it["usage"] = choice["usage"]
+
+    def _ended(self, choice: Json, delta: Any, index: int) -> None:
+        _reason(choice, called=bool(self._calls.get(index)))
+        bare = self._bare.pop(index, None)
+        if bare and isinstance(delta, dict):
+            pieces = [{"index": place, "function": {"arguments": "{}"}} for place in sorted(bare)]
+            delta["tool_calls"] = [*(delta.get("tool_calls") or ()), *pieces]
+
+    def _argue(self, call: Json, index: int) -> None:
+        bare = self._bare.setdefault(index, set())
+        if (call.get("function") or {}).get("arguments"):
+            bare.discard(call["index"])
+        elif call.get("id"):
+            bare.add(call["index"])
 
     def _place(self, call: Json, ids: list[str], answer: str) -> None:
         """Find out which call a piece belongs to, where the vendor does not say or says the same of all."""
@@ -104,12 +143,25 @@ class Chunks:
         if not ids[place]:
             ids[place] = id_ or _id(f"{answer}-{place}")
             _call(call, f"{answer}-{place}", whole=False)
-        elif "function" in call:
+        else:
             _arguments(call)
+            _once(call, "id", ids[place])
+            if named:
+                _once(call["function"], "name", self._names.get(ids[place]))
+        if named and isinstance(call["function"].get("name"), str):
+            self._names.setdefault(ids[place], call["function"]["name"])
+
+
+def _once(holder: Json, name: str, said: Any) -> None:
+    """Clients put the pieces of a call together: what is said again would stand there twice."""
+    if name in holder and holder[name] in (said, "", None):
+        del holder[name]
 
 
 def _said(message: Json) -> None:
     """Text and thoughts of a message or a delta."""
+    if "tool_calls" in message and message["tool_calls"] is None:
+        del message["tool_calls"]  # no client's type for it allows null
     content = message.get("content")
     if isinstance(content, list):
         thoughts = "".join(_thoughts(part) for part in content)
@@ -146,6 +198,8 @@ def _call(call: Any, seed: str, *, whole: bool) -> None:
         call["type"] = "function"
     if whole or "function" in call:
         _arguments(call)
+    if whole and isinstance(function := call.get("function"), dict) and not function.get("arguments"):
+        function["arguments"] = "{}"
 
 
 def _arguments(call: Json) -> None:
