@@ -238,10 +238,21 @@ async def test_settings_and_files_that_do_not_fit_are_told_clearly(tmp_path):
 
 async def test_many_rebuildable_commits_pass_their_checkpoints(tmp_path):
     records = await sqlite.make("lax.db", home=tmp_path, durable=False)
-    for n in range(2 * sqlite.COMMITS_PER_CHECKPOINT + 10):
+    for n in range(2 * sqlite.PAGES_PER_CHECKPOINT + 10):
         await records.commit(Put(HOME, f"{n % 50}", {"n": n, "pad": "x" * 3000}))
-    assert (tmp_path / "lax.db-wal").stat().st_size < 3 * sqlite.COMMITS_PER_CHECKPOINT * 4096
+    assert (tmp_path / "lax.db-wal").stat().st_size < 3 * sqlite.PAGES_PER_CHECKPOINT * 4096
     await records.close()
+
+
+async def test_what_need_not_survive_a_power_cut_is_not_synced_by_itself_but_with_the_next_that_must(records):
+    statements = []
+    records._writer.set_trace_callback(statements.append)
+    await records.commit(Put(HOME, "a", {}, version=0), durable=False)
+    assert any("synchronous = NORMAL" in statement for statement in statements)
+    await records.commit(Put(HOME, "b", {}, version=0))
+    assert any("synchronous = FULL" in statement for statement in statements)
+    assert await records.query(HOME, limit=5) == [await records.get(HOME, key) for key in "ab"]
+    assert records._writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 async def test_one_process_delivers_and_another_takes_over_when_it_ends(records, tmp_path):

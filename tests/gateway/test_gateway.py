@@ -241,8 +241,8 @@ async def test_who_is_cancelled_while_the_vendor_thinks_pays_for_the_prompt_only
 
 async def test_who_is_cancelled_while_room_is_made_leaves_no_room_taken():
     class Slow(MemoryRecords):
-        async def commit(self, *changes: Any, events: Any = ()) -> None:
-            await super().commit(*changes, events=events)
+        async def commit(self, *changes: Any, events: Any = (), durable: bool = True) -> None:
+            await super().commit(*changes, events=events, durable=durable)
             await asyncio.sleep(0.05)
 
     records = Slow()
@@ -287,11 +287,11 @@ async def test_settling_waits_out_a_store_that_is_away():
     class Away(MemoryRecords):
         left = 0
 
-        async def commit(self, *changes: Any, events: Any = ()) -> None:
+        async def commit(self, *changes: Any, events: Any = (), durable: bool = True) -> None:
             if events and Away.left:
                 Away.left -= 1
                 raise Unavailable("the store is away")
-            await super().commit(*changes, events=events)
+            await super().commit(*changes, events=events, durable=durable)
 
     Away.left = 1
     gateway = await build(

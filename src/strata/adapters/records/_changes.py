@@ -68,24 +68,6 @@ class Commit:
     durable: bool = True
 
 
-def decoded(self) -> Json:
-        if self.value is None:
-            self.value = decoded(self.data) if self.version else {}
-        return self.value
-
-
-NOTHING = Cell(0, b"", {})
-
-
-@dataclass(slots=True, frozen=True)
-class Commit:
-    """A commit that is well formed: the values of its puts as JSON, in the order of its changes, and its events."""
-
-    changes: tuple[Change, ...]
-    values: tuple[bytes, ...]
-    events: tuple[tuple[str, str, bytes], ...]
-
-
 def decoded(data: bytes) -> Json:
     value: Json = _decoder.decode(data)
     return value

@@ -57,6 +57,7 @@ LONGEST_NAME = 2000
 WAKE_PACE = 0.02
 CLOSED = "these records are closed"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({key})"
+UNSYNCED = "; SET LOCAL synchronous_commit = off"
 
 Work = Callable[[Any], Awaitable[object]]
 
@@ -237,7 +238,8 @@ class PostgresRecords:
                     raise
 
     async def _transact(self, group: list[Waiting], until: float) -> None:
-        async with self._transaction(until) as connection:
+        durable = any(not isinstance(waiting.what, Commit) or waiting.what.durable for waiting in group)
+        async with self._transaction(until, durable=durable) as connection:
             if self._doubt is not None:
                 number = await within(connection, connection.fetchval(SQL["outcome"], self._id), until)
                 doubt, self._doubt = self._doubt, None
@@ -259,14 +261,15 @@ class PostgresRecords:
             self._doubt = None
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, until: float) -> AsyncIterator[Any]:
+    async def _transaction(self, until: float, *, durable: bool = True) -> AsyncIterator[Any]:
         """The connection within a transaction of its own, in its turn; rolled back unless it is committed."""
         try:
             connection = await self._connected(until)
         except NOT_LET_IN as error:
             raise Unavailable(f"{self.server.place} does not let us in: {self.server.told(error)}") from error
         try:
-            await within(connection, connection.execute(BEGIN.format(key=self.server.key("write"))), until)
+            begin = BEGIN.format(key=self.server.key("write")) + ("" if durable else UNSYNCED)
+            await within(connection, connection.execute(begin), until)
             yield connection
             if connection.is_in_transaction():
                 await within(connection, connection.execute("ROLLBACK"), until)

@@ -3,7 +3,8 @@
 Commits queue; the whole queue becomes one transaction, a refused commit being left out before anything of it is written.
 The statements run on the event loop (they touch memory only, some ten microseconds a commit); the COMMIT, which waits
 for the disk, runs in the writer's thread, and what arrives meanwhile is the next transaction. If another process holds
-the file, the whole transaction moves to the thread and waits there.
+the file, the whole transaction moves to the thread and waits there. A transaction in which nobody needs the disk
+(`commit(durable=False)`) is written to the log on the event loop, and synced with the next that does.
 
 `durable=false` (`sqlite:reservations.db?durable=false`) keeps everything through kill -9 but may forget the last commits
 in a power cut: for what can be rebuilt.
@@ -12,6 +13,7 @@ in a power cut: for what can be rebuilt.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
@@ -27,18 +29,26 @@ from strata.adapters.records._changes import NOTHING, Cell, Commit, Place, appli
 from strata.adapters.records._statements import statements
 from strata.errors import Invalid, Misconfigured, StrataError, Unavailable
 from strata.events import Event
-from strata.ports.records import Change, LimitReached, Record
+from strata.ports.records import Change, LimitReached, Put, Record
 
 SQL = statements(__package__, "sqlite.sql")
-GET, UP, DOWN, PUT, DELETE, TELL = (SQL[name] for name in ("get", "up", "down", "put", "delete", "tell"))
+GET, UP, DOWN, INSERT, PUT, DELETE, TELL = (
+    SQL[name] for name in ("get", "up", "down", "insert", "put", "delete", "tell")
+)
 SCHEMA_VERSION = 1
 LARGEST_GROUP = 256
 CROWD = 0.001
 """Seconds that a transaction waits for company where the one before it had some."""
 
+PACE = 0.0015
+"""Seconds from one transaction to the next that nobody needs the disk for, so that calls arriving closely share one."""
+
 DIRECT_ROWS = 64
 PATIENCE = 10.0
-COMMITS_PER_CHECKPOINT = 500
+PAGES_PER_CHECKPOINT = 2000
+"""About how many pages the log may gain before they are carried over into the database, beside the event loop."""
+
+PAGE = 4096
 NO_END = b""  # every text sorts before every blob
 
 Work = Callable[[Any], None]
@@ -51,7 +61,7 @@ def pragmas(*, durable: bool) -> tuple[str, ...]:
         f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}",
         "PRAGMA secure_delete = ON",
         "PRAGMA temp_store = MEMORY",
-        f"PRAGMA wal_autocheckpoint = {1000 if durable else 0}",
+        "PRAGMA wal_autocheckpoint = 0",
     )
 
 
@@ -64,16 +74,19 @@ class Waiting:
     error: Exception | None = None
 
 
-def transact(connection: Any, group: Sequence[Waiting]) -> bool:
-    """Apply a group of commits within the transaction that is open on the connection; True if anything was written.
+def transact(connection: Any, group: Sequence[Waiting], *, doubting: bool = False) -> int:
+    """Apply a group of commits within the transaction that is open on the connection; returns about how many pages were
+    written, 0 for nothing.
 
     A commit that is refused gets its `error` and writes nothing. A record that several commits touch is read and
-    written once.
+    written once. What a commit says is new is not looked for first, unless `doubting`: where it exists all the same,
+    SQLite raises its error for a broken constraint, and the group has to be done again, doubting.
     """
     cells: dict[Place, Cell] = {}
     fresh: dict[Place, Cell] = {}
     events: list[tuple[str, str, bytes]] = []
-    worked = False
+    new: set[Place] = set()
+    pages = 0
 
     def standing(place: Place) -> Cell:
         cell = cells.get(place)
@@ -84,10 +97,18 @@ def transact(connection: Any, group: Sequence[Waiting]) -> bool:
 
     for waiting in group:
         what = waiting.what
+        waiting.error = None
         if type(what) is not Commit:
             what(connection)  # type: ignore[operator]
-            worked = True
+            pages += 1
             continue
+        if not doubting:
+            for change in what.changes:
+                if type(change) is Put and change.version == 0:
+                    place = (change.partition, change.key)
+                    if place not in cells:
+                        cells[place] = NOTHING
+                        new.add(place)
         try:
             left = applied(what, standing)
         except (StrataError, LimitReached) as error:
@@ -96,15 +117,16 @@ def transact(connection: Any, group: Sequence[Waiting]) -> bool:
         cells.update(left)
         fresh.update(left)
         events += what.events
-    if fresh:
-        puts = [(*place, cell.version, cell.data) for place, cell in fresh.items() if cell.version]
-        if puts:
-            connection.executemany(PUT, puts)
-        if len(puts) < len(fresh):
-            connection.executemany(DELETE, [place for place, cell in fresh.items() if not cell.version])
+    for place, cell in fresh.items():
+        if not cell.version:
+            connection.execute(DELETE, place)
+            continue
+        data = cell.data
+        pages += len(data) // PAGE
+        connection.execute(INSERT if place in new else PUT, (*place, cell.version, data))
     if events:
         connection.executemany(TELL, events)
-    return bool(fresh or events or worked)
+    return pages + len(fresh) + len(events)
 
 
 class SqliteRecords:
@@ -123,7 +145,9 @@ class SqliteRecords:
         self._queue: list[Waiting] = []
         self._writing = False
         self._crowded = False
-        self._commits = 0
+        self._paced = 0.0
+        self._syncing = True
+        self._grown = 0
         self._jobs: SimpleQueue[tuple[list[Waiting], bool] | None] = SimpleQueue()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -146,9 +170,9 @@ class SqliteRecords:
             return found
         return found + await asyncio.to_thread(self._rest, partition, prefix, found[-1].key, limit - first, reverse)
 
-    async def commit(self, *changes: Change, events: Sequence[Event] = ()) -> None:
+    async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:
         if changes or events:
-            await self.write(prepared(changes, events))
+            await self.write(prepared(changes, events, durable=durable))
 
     async def write(self, what: Commit | Work) -> None:
         """Have this done in the next transaction, and wait until that is safe."""
@@ -159,10 +183,7 @@ class SqliteRecords:
         if not self._writing:
             self._writing = True
             self._idle.clear()
-            if self._crowded:
-                self._loop.call_later(CROWD, self._flush)
-            else:
-                self._loop.call_soon(self._flush)
+            self._soon()
         await waiter
 
     def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
@@ -210,13 +231,23 @@ class SqliteRecords:
 
     # ------------------------------------------------------------------ writing
 
+    def _soon(self) -> None:
+        """Have the queue written, after a moment where company is likely."""
+        wait = CROWD if self._crowded else self._paced - self._loop.time()
+        if wait > 0:
+            self._loop.call_later(wait, self._flush)
+        else:
+            self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
         group, self._queue = self._queue[:LARGEST_GROUP], self._queue[LARGEST_GROUP:]
-        self._crowded = len(group) > 1
         if self.broken:
             self._settle(group, Unavailable(self.broken))
             return
+        durable = self.durable and any(type(one.what) is not Commit or one.what.durable for one in group)
+        self._crowded = durable and len(group) > 1
         try:
+            self._synced(durable)
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if _busy(error):
@@ -225,19 +256,30 @@ class SqliteRecords:
                 self._settle(group, self._failure(error))
             return
         try:
-            wrote = transact(self._writer, group)
-            if not wrote:
+            pages = transact(self._writer, group)
+            self._grown += pages
+            if not pages:
                 self._writer.execute("ROLLBACK")
-            elif self.durable or self._commits >= COMMITS_PER_CHECKPOINT:
+            elif durable or self._grown >= PAGES_PER_CHECKPOINT:
                 self._jobs.put((group, True))
                 return
             else:
-                self._commits += 1
                 self._writer.execute("COMMIT")
+                if self.durable:
+                    self._paced = self._loop.time() + PACE
+        except sqlite3.IntegrityError:
+            self._writer.execute("ROLLBACK")
+            self._jobs.put((group, False))
         except Exception as error:
             self._settle(group, self._failure(error))
         else:
             self._settle(group, None)
+
+    def _synced(self, durable: bool) -> None:
+        """Set whether COMMIT syncs the log. SQLite takes this in while it compiles, so no statement must be cached."""
+        if self.durable and durable is not self._syncing:
+            self._writer.executescript(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._syncing = durable
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -246,11 +288,12 @@ class SqliteRecords:
             try:
                 if not begun:
                     begin(self._writer)
-                    transact(self._writer, group)
+                    self._grown += transact(self._writer, group, doubting=True)
                 self._writer.execute("COMMIT")
-                if not self.durable and self._commits >= COMMITS_PER_CHECKPOINT:
-                    self._commits = 0
-                    self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                if self._grown >= PAGES_PER_CHECKPOINT:
+                    self._grown = 0
+                    with contextlib.suppress(sqlite3.Error):  # the commit stands; the log only stays longer
+                        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except Exception as error:
                 failure = self._failure(error)
             self._loop.call_soon_threadsafe(self._settle, group, failure)
@@ -285,7 +328,7 @@ class SqliteRecords:
         if failure is None:
             told = any(type(one.what) is Commit and one.what.events and one.error is None for one in group)
         if self._queue:
-            self._loop.call_soon(self._flush)
+            self._soon()
         else:
             self._writing = False
             self._idle.set()

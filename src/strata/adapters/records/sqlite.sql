@@ -26,6 +26,9 @@ SELECT key, value, version FROM record WHERE partition = ? AND key >= ? AND key 
 -- :down
 SELECT key, value, version FROM record WHERE partition = ? AND key >= ? AND key < ? ORDER BY key DESC LIMIT ?
 
+-- :insert
+INSERT INTO record (partition, key, version, value) VALUES (?, ?, ?, ?)
+
 -- :put
 INSERT INTO record (partition, key, version, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (partition, key) DO UPDATE SET version = excluded.version, value = excluded.value
