@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from strata.gateway.privacy import names
+from strata.gateway.privacy import names, page
 
 PERSON = {"PERSON", "NOMBRE_SUJETO_ASISTENCIA", "NOMBRE_PERSONAL_SANITARIO", "GIVEN_NAME", "SURNAME", "P"}
 PLACE = {"GPE", "LOCATION", "TERRITORIO", "PAIS", "CALLE", "STREET_ADDRESS", "CITY", "STATE", "STREET_NAME", "L"}
@@ -133,9 +133,9 @@ def varied(example: Example, chance: random.Random) -> Example:
     return (other if len(other) == len(text) else text), spans, partial
 
 
-def ready(text: str, spans: list[dict[str, Any]], partial: bool) -> tuple[list[names.Token], list[str], list[str]]:
+def ready(text: str, spans: list[dict[str, Any]], partial: bool) -> tuple[list[page.Token], list[str], list[str]]:
     """Words, whole names and the right tag of each word; `?` where nothing is known."""
-    line = names.tokens(text)
+    line = page.tokens(text)
     tags = ["O"] * len(text)
     for span in spans:
         type = span["type"]
@@ -152,7 +152,7 @@ def ready(text: str, spans: list[dict[str, Any]], partial: bool) -> tuple[list[n
 
 
 def learn(
-    prepared: list[tuple[list[names.Token], list[str], list[str]]], chance: random.Random
+    prepared: list[tuple[list[page.Token], list[str], list[str]]], chance: random.Random
 ) -> dict[str, list[float]]:
     now: dict[str, list[float]] = defaultdict(lambda: [0.0] * WIDTH)
     total: dict[str, list[float]] = defaultdict(lambda: [0.0] * WIDTH)
@@ -166,7 +166,7 @@ def learn(
             for at, token in enumerate(line):
                 if not names.candidate(token):
                     if token.shape != "." or token.lower not in "-'’.":
-                        last = last if token.lower in names.PARTICLES else "O"
+                        last = last if token.lower in page.PARTICLES else "O"
                     continue
                 if right[at] == "?":
                     last = "O"

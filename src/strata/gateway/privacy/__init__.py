@@ -5,7 +5,8 @@ Everything here is pure and offline: text in, spans out. `find` is all that othe
 
 from __future__ import annotations
 
-from strata.gateway.privacy import addresses, contacts, dates, fields, identifiers, names
+from strata.gateway.privacy import addresses, contacts, dates, fields, identifiers, names, whole
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import DIRECT, INDIRECT, TYPES, Span, settle
 
 FINDERS = (names.look, contacts.look, fields.look, identifiers.look, addresses.look, dates.look)
@@ -13,7 +14,10 @@ FINDERS = (names.look, contacts.look, fields.look, identifiers.look, addresses.l
 
 def find(text: str, threshold: float = 0.4) -> list[Span]:
     """Spans of personal data in order, none overlapping another, each scored at least `threshold`."""
-    return settle(span for finder in FINDERS for span in finder(text) if span.score >= threshold)
+    page = Page(text)
+    spans = settle(span for finder in FINDERS for span in finder(page) if span.score >= threshold)
+    more = list(whole.together(page, spans))
+    return settle([*spans, *more]) if more else spans
 
 
 __all__ = ["DIRECT", "INDIRECT", "TYPES", "Span", "find"]

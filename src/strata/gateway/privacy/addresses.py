@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
 CAPITAL = r"[A-ZÀ-ÞŁŚŻŠČŽŘĐĽİŐ]"
@@ -42,6 +43,36 @@ ZIP = re.compile(
     + CAPITAL
     + r"))"
 )
+STREET_WORDS = frozenset(
+    """calle c av avda avenida avinguda plaza plaça pza pl paseo passeig p pso ctra crta carretera camino ronda travesía travesia rambla urbanización
+    urbanizacion urb glorieta polígono poligono carrer barrio callejón cuesta autovía rue avenue boulevard bd place chemin impasse allée quai route cours
+    faubourg via viale piazza corso largo vicolo rua travessa estrada praça alameda rodovia ul al os plac aleja strada str bulevardul street st road rd ave
+    blvd lane ln drive dr court ct way square sq terrace ter parkway pkwy highway hwy circle cir trail trl close crescent cres row mews gardens grove walk
+    alley loop run pike turnpike expressway freeway crossing bridge forge forges manor ridge view heights estate estates straße strasse gasse weg platz
+    allee ring damm ufer steig pfad markt chaussee gatan vägen gata gade vej gaten vegen katu tie utca tér u út köz ulice náměstí cesta ulica sokak caddesi
+    am an auf im in unter zum zur hinter box postfach apartado psc unit cmr usns uscgc uss usnv usnd fpo apo""".split()
+)
+STREET_ENDS = tuple(
+    "straße strasse gasse weg platz allee ring damm ufer steig pfad markt chaussee graben berg straat laan plein gracht kade dreef steenweg gatan"
+    " vägen gata gade vej veien gaten vegen katu tie polku kuja plads stræde tún braut götu".split()
+)
+LABEL_STEMS = (
+    "address",
+    "direcci",
+    "domicil",
+    "anschrift",
+    "adress",
+    "wohn",
+    "indirizz",
+    "liv",
+    "resid",
+    "vive",
+    "locat",
+    "moved",
+    "office",
+    "deliver",
+    "meet",
+)
 STATES = r"(?:A[LKSZR]|C[AOT]|D[EC]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]|AP|AA|AE|APO|NSW|VIC|QLD)"
 NUMBERED_BEFORE = re.compile(r"(?:^|[\s:,(])(\d{1,6}[ ]?[,]?[ ])$")
 LABEL = re.compile(
@@ -57,23 +88,35 @@ MORE = re.compile(
 )
 
 
-def look(text: str) -> Iterator[Span]:
+def look(page: Page) -> Iterator[Span]:
     """Streets with house numbers and what follows them, secondary units, postcodes beside a town, labelled lines."""
-    if any(map(str.isdigit, text)):
-        for one in STREET.finditer(text):
+    if not page.numbered:
+        return
+    text = page.text
+    for start, end in page.around(_street, 72, 96):
+        for one in STREET.finditer(text, start, end):
             if len(one.group()) < 6:
                 continue
             sure = any(map(str.isdigit, one.group())) or "s/n" in one.group()
             yield Span(_begin(text, one.start()), _grown(text, one.end()), "ADDRESS", 0.75 if sure else 0.5)
-        for one in SECONDARY.finditer(text):
-            yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
-        for one in ZIP.finditer(text):
-            yield Span(one.start(), one.end(), "POSTCODE", 0.6 if _placed(text, one) else 0.5)
-        for one in LABEL.finditer(text):
+    for one in SECONDARY.finditer(text):
+        yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
+    for one in ZIP.finditer(text):
+        yield Span(one.start(), one.end(), "POSTCODE", 0.6 if _placed(text, one) else 0.5)
+    for start, end in page.around(_labels, 24, 60):
+        for one in LABEL.finditer(text, start, end):
             line = LINE.match(text, one.end())
             if line and any(map(str.isdigit, line.group())):
-                start = line.start() + len(line.group()) - len(line.group().lstrip())
-                yield Span(start, line.end(), "ADDRESS", 0.7)
+                begin = line.start() + len(line.group()) - len(line.group().lstrip())
+                yield Span(begin, line.end(), "ADDRESS", 0.7)
+
+
+def _street(word: str) -> bool:
+    return word in STREET_WORDS or (len(word) > 5 and word.endswith(STREET_ENDS))
+
+
+def _labels(word: str) -> bool:
+    return word.startswith(LABEL_STEMS)
 
 
 def _begin(text: str, start: int) -> int:

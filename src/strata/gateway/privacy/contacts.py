@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from strata.gateway.privacy import checksums as check
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
 EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]{2,}", re.UNICODE)
@@ -42,8 +43,9 @@ NOT_CALLED = re.compile(
 DATE_LIKE = re.compile(r"(?:\d{1,2}[./-]\d{1,2}[./-](?:\d\d|\d{4})|\d{4}[./-]\d{1,2}[./-]\d{1,2})(?!\d)")
 
 
-def look(text: str) -> Iterator[Span]:
+def look(page: Page) -> Iterator[Span]:
     """Everything here that has a form of its own."""
+    text = page.text
     if "@" in text:
         for one in EMAIL.finditer(text):
             yield Span(one.start(), one.end(), "EMAIL", 0.99)
@@ -52,7 +54,7 @@ def look(text: str) -> Iterator[Span]:
     if "://" in text or "www." in text.lower() or "/" in text:
         for one in URL.finditer(text):
             yield Span(one.start(), one.end(), "URL", 0.7)
-    if not any(map(str.isdigit, text)):
+    if not page.numbered:
         return
     yield from _network(text)
     for one in IBAN.finditer(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
 MONTH = (
@@ -65,20 +66,96 @@ AGE = re.compile(
 DIGITS = re.compile(r"\d+")
 
 
-def look(text: str) -> Iterator[Span]:
+AGED = (
+    "año",
+    "ano",
+    "year",
+    "edad",
+    "age",
+    "alter",
+    "jahr",
+    "jähr",
+    "meses",
+    "semana",
+    "día",
+    "dia",
+    "month",
+    "week",
+    "day",
+)
+SAID = frozenset(
+    ("i'm", "i’m", "am", "he's", "she's", "he’s", "she’s", "was", "is", "turn", "turns", "turned", "turning", "big")
+)
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = (
+    "jan",
+    "feb",
+    "mar",
+    "mär",
+    "ap",
+    "ab",
+    "ma",
+    "jun",
+    "jul",
+    "ag",
+    "aug",
+    "sep",
+    "set",
+    "oct",
+    "okt",
+    "nov",
+    "dec",
+    "dez",
+    "dic",
+    "en",
+)
+SEASONS = (
+    "spring",
+    "summer",
+    "autumn",
+    "fall",
+    "winter",
+    "prima",
+    "verano",
+    "otoño",
+    "invierno",
+    "früh",
+    "sommer",
+    "herbst",
+)
+
+
+def look(page: Page) -> Iterator[Span]:
     """Dates, the day of birth as a type of its own, and ages, those over 89 as a type of their own."""
+    text = page.text
+    if page.numbered:
+        yield from _days(text)
+    for stems, pattern, group in ((MONTHS, IN_MONTH, "month"), (DAYS, WEEKDAY, 0), (SEASONS, SEASON, 0)):
+        if any(word.startswith(stems) for word in page.words):
+            for one in pattern.finditer(text):
+                yield Span(*one.span(group), "DATE", 0.5)
+    for start, end in page.around(_aged, 36, 48):
+        yield from _ages(text, start, end)
+    for start, end in page.around(SAID.__contains__, 12, 36, number_within=3) if page.numbered else ():
+        yield from _ages(text, start, end)
+
+
+def _days(text: str) -> Iterator[Span]:
     for one in DATE.finditer(text):
         born = BORN.search(text, max(0, one.start() - 32), one.start())
         yield Span(one.start(), one.end(), "BIRTH_DATE" if born else "DATE", 0.8)
     for one in LONE_YEAR.finditer(text):
-        before = text[max(0, one.start() - 12) : one.start()]
-        if YEAR_CUE.search(before):
+        if YEAR_CUE.search(text, max(0, one.start() - 12), one.start()):
             born = BORN.search(text, max(0, one.start() - 32), one.start())
             yield Span(*one.span("year"), "BIRTH_DATE" if born else "DATE", 0.55)
-    for pattern, group in ((IN_MONTH, "month"), (WEEKDAY, 0), (SEASON, 0)):
-        for one in pattern.finditer(text):
-            yield Span(*one.span(group), "DATE", 0.5)
-    for one in AGE.finditer(text):
+
+
+def _aged(word: str) -> bool:
+    return word.startswith(AGED) or word in {"yo", "y", "yr", "yrs", "old", "mes", "j"}
+
+
+def _ages(text: str, begin: int, stop: int) -> Iterator[Span]:
+    for one in AGE.finditer(text, begin, stop):
         start, end = one.span(one.lastgroup or 0)
         years = DIGITS.search(text, start, end)
         yield Span(start, end, "OLD_AGE" if years and int(years.group()) > 89 else "AGE", 0.6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
 NUMBER_OF = r"(?:\W{0,2}(?:no|nos|nr|num|number|n[úu]mero|nummer|n[º°o]|id|identifier|code|c[óo]digo|#)\b\.?[º°]?)?"
@@ -101,9 +102,177 @@ WORK = re.compile(
 )
 
 
-def look(text: str) -> Iterator[Span]:
+NAME = re.compile(
+    r"(?<!\w)(?:(?:(?:full|first|last|middle|given|family|maiden|patient|customer|client|user|employee|account|contact|beneficiary|holder|cardholder|tenant|applicant|insured|father|mother|doctor|physician|provider|emergency contact)'?s? ?)*name"
+    r"|surname|patient|attending(?: physician)?|referring(?: physician)?|physician|doctor|surgeon|provider|contact(?: person)?|signed(?: by)?|next of kin|witness|guardian|applicant|tenant|landlord|insured|policyholder|cardholder|beneficiary|sender|recipient"
+    r"|nombre(?: y apellidos| completo)?|apellidos?|paciente|m[ée]dic[oa](?: responsable)?|doctora?|titular|firmado(?: por)?|remitido por|responsable(?: cl[íi]nico)?|cliente|asegurado|beneficiario|destinatario|remitente"
+    r"|vorname|nachname|familienname|geburtsname|patient(?:in)?|arzt|ärztin|ansprechpartner(?:in)?|kunde|kundin|inhaber(?:in)?|empf[äa]nger(?:in)?|absender(?:in)?|unterzeichner(?:in)?|nom|pr[ée]nom|cognome|nome|apelido|sobrenome|naam|voornaam|achternaam)"
+    r"\s?:[ \t]{0,3}(?:(?:dr|dra|prof|mr|mrs|ms|sr|sra|herr|frau)\b\.?\s?){0,2}(?P<value>[^\W\d_a-z][^\W\d_]*(?:[ .'’-]{1,2}(?!n[ºo°]|E-?mail|Tel|Edad|Age\b|Sex|DOB|Date|Fecha)[^\W\d_]+){0,5})(?!\w|:)",
+    re.IGNORECASE,
+)
+DESCRIBED = (
+    (
+        (
+            "name",
+            "surname",
+            "patient",
+            "attending",
+            "referring",
+            "physician",
+            "doctor",
+            "surgeon",
+            "provider",
+            "contact",
+            "signed",
+            "next",
+            "witness",
+            "guardian",
+            "applicant",
+            "tenant",
+            "landlord",
+            "insured",
+            "policyholder",
+            "cardholder",
+            "beneficiar",
+            "sender",
+            "recipient",
+            "nombre",
+            "apellido",
+            "paciente",
+            "médic",
+            "medic",
+            "titular",
+            "firmado",
+            "remitid",
+            "responsable",
+            "cliente",
+            "asegurado",
+            "destinatario",
+            "remitente",
+            "vorname",
+            "nachname",
+            "familienname",
+            "geburtsname",
+            "arzt",
+            "ärztin",
+            "ansprechpartner",
+            "kund",
+            "inhaber",
+            "empf",
+            "absender",
+            "unterzeichner",
+            "nom",
+            "prénom",
+            "prenom",
+            "cognome",
+            "apelido",
+            "sobrenome",
+            "naam",
+            "voornaam",
+            "achternaam",
+        ),
+        NAME,
+        "PERSON",
+        0.6,
+    ),
+    (("sex", "gender", "gén", "gen", "geschlecht"), SEX, "SEX", 0.7),
+    (
+        (
+            "hombre",
+            "mujer",
+            "var",
+            "niñ",
+            "chic",
+            "male",
+            "female",
+            "man",
+            "woman",
+            "boy",
+            "girl",
+            "mann",
+            "frau",
+            "patientin",
+            "gentleman",
+            "lady",
+            "masculin",
+            "femenin",
+        ),
+        SEX_BY_AGE,
+        "SEX",
+        0.6,
+    ),
+    (
+        (
+            "user",
+            "login",
+            "log",
+            "benutzer",
+            "usuario",
+            "handle",
+            "screen",
+            "skype",
+            "twitter",
+            "instagram",
+            "telegram",
+        ),
+        USER,
+        "USERNAME",
+        0.8,
+    ),
+    (
+        (
+            "occupation",
+            "profes",
+            "job",
+            "position",
+            "role",
+            "ocupa",
+            "puesto",
+            "cargo",
+            "oficio",
+            "beruf",
+            "tätig",
+            "work",
+            "employed",
+            "career",
+            "retired",
+            "trabaj",
+            "emple",
+            "dedica",
+            "arbeit",
+        ),
+        WORK,
+        "PROFESSION",
+        0.6,
+    ),
+)
+STEMS = tuple(
+    """mrn medical patient chart hospital nhc n h historia expediente cipa episod encounter admission visit accession specimen fall aufnahme case study subject
+    nhs dossier record cartella health insur member policy beneficiary medicaid medicare subscriber group nass nuss nss seguridad afiliaci tarjeta póliza poliza cip sip
+    versicher kranken kvnr police account acct a cuenta konto compte conto sort routing aba swift bic customer client kunden cliente employee personal mitarbeiter empleado
+    user student matrikel loyalty frequent booking reservation wallet ssn social soc national identity id nino dni nie nif cédula cedula documento ausweis sozial renten
+    aadhaar pesel cpf curp government carte tax tin itin ein vat steuer ust cif rfc partita codice nip abn tfn passport pasaporte reisepass passeport passaporto paszport
+    driver driving dl permiso carn licencia führerschein fuhrerschein permis patente licen certificate col dea npi gmc nmc upin approbation lanr bsnr
+    registration matr plate tag vin kennzeichen vehicle chassis fahrgestell number serial imei imsi udi device serien número numero s implant credit debit card kreditkarte cvv
+    cvc csc security pin tele telé telf nºco nocol númer pager beeper phone tel tlf tfno fax mobile cell móvil movil handy busca zip post c cp código codigo plz code cap nº""".split()
+)
+SHORT = frozenset(stem for stem in STEMS if len(stem) < 4)
+STEMS = tuple(stem for stem in STEMS if len(stem) >= 4)
+
+
+def look(page: Page) -> Iterator[Span]:
     """Values with their name before them."""
-    for label in LABEL.finditer(text):
+    for start, end in page.around(_named, 24, 72, number_within=10) if page.numbered else ():
+        yield from _labelled(page.text, start, end)
+    yield from _described(page)
+
+
+def _named(word: str) -> bool:
+    return word in SHORT or word.startswith(STEMS)
+
+
+def _labelled(text: str, start: int, stop: int) -> Iterator[Span]:
+    for label in LABEL.finditer(text, start, stop):
         type = label.lastgroup or ""
         value = VALUE.match(text, label.end())
         if not value:
@@ -114,7 +283,6 @@ def look(text: str) -> Iterator[Span]:
         if ":" not in label.group() and " is" not in label.group() and SCORES[type] < 0.8 and end < 5:
             continue
         yield Span(value.start(), value.start() + end, type, SCORES[type])
-    yield from _described(text)
 
 
 def _end(value: str, type: str) -> int:
@@ -124,12 +292,9 @@ def _end(value: str, type: str) -> int:
     return len(value)
 
 
-def _described(text: str) -> Iterator[Span]:
-    for one in SEX.finditer(text):
-        yield Span(one.start("value"), one.end("value"), "SEX", 0.7)
-    for one in SEX_BY_AGE.finditer(text):
-        yield Span(*one.span(one.lastgroup or 0), "SEX", 0.6)
-    for one in USER.finditer(text):
-        yield Span(one.start("value"), one.end("value"), "USERNAME", 0.8)
-    for one in WORK.finditer(text):
-        yield Span(*one.span(one.lastgroup or 0), "PROFESSION", 0.6)
+def _described(page: Page) -> Iterator[Span]:
+    text = page.text
+    for stems, pattern, type, score in DESCRIBED:
+        for start, end in page.around(lambda word, stems=stems: word.startswith(stems), 40, 64):
+            for one in pattern.finditer(text, start, end):
+                yield Span(*one.span(one.lastgroup or 0), type, score)

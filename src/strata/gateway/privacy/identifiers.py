@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from strata.gateway.privacy import checksums as check
+from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
 NUMBER = re.compile(
@@ -249,9 +250,11 @@ _row(
 _row("DEVICE", r"\d{15}", (15,), r"imei", 0.3, 0.9, check.luhn)
 
 
-def look(text: str) -> Iterator[Span]:
+def look(page: Page) -> Iterator[Span]:
     """Identifiers whose form is known, with what is written around them taken into account."""
-    lowered = ""
+    text, lowered = page.text, ""
+    if not page.numbered:
+        return
     for run in NUMBER.finditer(text):
         value = run.group()
         if sum(map(str.isdigit, value)) < 3:

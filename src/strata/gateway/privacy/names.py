@@ -10,17 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from strata.gateway.privacy.page import COMMON, COUNTRY, NATION, PARTICLES, PLACE, Page, Token, lexicon
 from strata.gateway.privacy.spans import Span
 
-TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|\n\s*|[^\w\s]|_+")
-GIVEN, FAMILY, PLACE, COMMON, COUNTRY, NATION = 1, 2, 4, 8, 16, 32
-PARTICLES = frozenset(
-    "de del la las los el y e da do dos das di du des le der den van von zu zum zur ten ter bin ibn al el-din st i af av".split()
-)
 HONORIFIC = re.compile(
     r"(?:\b(?:mr|mrs|ms|miss|mx|dr|dra|drs|prof|sr|sra|srta|don|doña|d|dña|herr|frau|hr|fr|mme|mlle|sir|lady|madam|rev|fr|capt|lt|sgt|judge|dott|sig|ing|lic|phd|md)\b\.?\s?){1,2}$",
     re.IGNORECASE,
@@ -33,44 +28,6 @@ HOSPITAL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """`known` has what the lists say about a word, as bits; `places` and `countries` are whole names, in small letters."""
-
-    known: dict[str, int]
-    places: frozenset[str]
-    countries: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word or sign at `start`; `bits` is what the lists know, `shape` how it is written."""
-
-    start: int
-    end: int
-    lower: str
-    bits: int
-    shape: str
-
-
-@cache
-def lexicon() -> Lexicon:
-    def lines(name: str) -> list[str]:
-        return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
-
-    known: dict[str, int] = {}
-    for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
-        for word in lines(name):
-            known[word] = known.get(word, 0) | bit
-    places, countries = lines("places"), lines("countries")
-    for names, bit in ((places, PLACE), (countries, COUNTRY)):
-        for name in names:
-            for word in re.findall(r"[^\W\d_]{2,}", name):
-                if word not in PARTICLES:
-                    known[word] = known.get(word, 0) | bit
-    return Lexicon(known, frozenset(places), frozenset(countries))
-
-
 @cache
 def weights() -> dict[str, tuple[float, ...]]:
     """What each clue speaks for: weights of neither, person, place, organisation."""
@@ -79,34 +36,6 @@ def weights() -> dict[str, tuple[float, ...]]:
     for line in text.split("\n")[:-1]:
         clue, _, numbers = line.rpartition("\t")
         found[clue] = tuple(int(number) / 16 for number in numbers.split(" "))
-    return found
-
-
-def tokens(text: str) -> list[Token]:
-    known = lexicon().known
-    found = []
-    for one in TOKEN.finditer(text):
-        word = one.group()
-        if word[0].isalpha():
-            lower = word.lower()
-            bits = known.get(lower, 0)
-            if not bits and lower.endswith(("'s", "’s")):
-                bits = known.get(lower[:-2], 0)
-            shape = (
-                "a"
-                if word.islower()
-                else "A"
-                if len(word) == 1
-                else "AA"
-                if word.isupper()
-                else "Aa"
-                if word[0].isupper()
-                else "aA"
-            )
-            found.append(Token(one.start(), one.end(), lower, bits, shape))
-        else:
-            sign = "0" if word[0].isdigit() else "¶" if word[0] == "\n" else word[0]
-            found.append(Token(one.start(), one.end(), sign, 0, "0" if sign == "0" else "."))
     return found
 
 
@@ -196,9 +125,9 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
     return result
 
 
-def look(text: str) -> Iterator[Span]:
+def look(page: Page) -> Iterator[Span]:
     """People, places (countries apart), organisations and nationalities."""
-    line = tokens(text)
+    text, line = page.text, page.line
     book = lexicon()
     for tag, first, last, score in _runs(line, tagged(line), text):
         start, end = line[first].start, line[last].end
@@ -213,7 +142,7 @@ def look(text: str) -> Iterator[Span]:
         else:
             yield Span(start, end, "HOSPITAL" if HOSPITAL.search(value) else "ORGANISATION", score)
     for token in line:
-        if token.bits & NATION and token.shape != "a":
+        if token.bits & NATION and (token.shape != "a" or not token.bits & COMMON):
             yield Span(token.start, token.end, "NATIONALITY", 0.5)
 
 

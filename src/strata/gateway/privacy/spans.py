@@ -59,6 +59,9 @@ all dates but the year, ages over 89.
 """
 
 
+SURE = 0.6
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Characters `start` to `end` (exclusive) of a text; `score` between 0 and 1 is how sure it is that this is the
@@ -76,18 +79,24 @@ def settle(spans: Iterable[Span]) -> list[Span]:
     longest), so that no part of a value stays readable.
     """
     settled: list[Span] = []
-    best: tuple[float, int] = (0.0, 0)
+    best: tuple[bool, float, int] = (False, 0.0, 0)
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        weight = (span.score, span.end - span.start)
-        if settled and span.start < settled[-1].end:
-            last = settled[-1]
-            end = max(last.end, span.end)
-            if weight > best:
-                best = weight
-                settled[-1] = Span(last.start, end, span.type, span.score)
-            elif end > last.end:
-                settled[-1] = Span(last.start, end, last.type, last.score)
-        else:
+        if not settled or span.start >= settled[-1].end:
             settled.append(span)
+            best = _weight(span, span.end - span.start)
+            continue
+        last = settled[-1]
+        end = max(last.end, span.end)
+        weight = _weight(span, end - last.start)
+        if weight > best:
             best = weight
+            settled[-1] = Span(last.start, end, span.type, span.score)
+        elif end > last.end:
+            settled[-1] = Span(last.start, end, last.type, last.score)
     return settled
+
+
+def _weight(span: Span, covered: int) -> tuple[bool, float, int]:
+    """What tells most about a stretch: something that covers nearly all of it, then the surest, then the longest."""
+    length = span.end - span.start
+    return (span.score >= SURE and length * 10 >= covered * 8, span.score, length)

@@ -1,0 +1,127 @@
+"""A text cut into words once, with an index of them, so that each finder looks only where one of its words stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|\n\s*|[^\w\s]|_+")
+GIVEN, FAMILY, PLACE, COMMON, COUNTRY, NATION = 1, 2, 4, 8, 16, 32
+PARTICLES = frozenset(
+    "de del la las los el y e da do dos das di du des le der den van von zu zum zur ten ter bin ibn al st i af av".split()
+)
+
+
+class Token(NamedTuple):
+    """A word or sign at `start`; `bits` is what the lists know of it, `shape` how it is written."""
+
+    start: int
+    end: int
+    lower: str
+    bits: int
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """`known` has what the lists say about a word, as bits; `places` and `countries` are whole names in small letters."""
+
+    known: dict[str, int]
+    places: frozenset[str]
+    countries: frozenset[str]
+
+
+@cache
+def lexicon() -> Lexicon:
+    def lines(name: str) -> list[str]:
+        return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
+
+    known: dict[str, int] = {}
+    for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
+        for word in lines(name):
+            known[word] = known.get(word, 0) | bit
+    places, countries = lines("places"), lines("countries")
+    for names, bit in ((places, PLACE), (countries, COUNTRY)):
+        for name in names:
+            for word in re.findall(r"[^\W\d_]{2,}", name):
+                if word not in PARTICLES:
+                    known[word] = known.get(word, 0) | bit
+    return Lexicon(known, frozenset(places), frozenset(countries))
+
+
+class Page:
+    """A text with its words in order and, for each word, where it stands."""
+
+    __slots__ = ("line", "numbered", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.line = tokens(text)
+        self.words: dict[str, list[int]] = {}
+        for at, token in enumerate(self.line):
+            if token.shape != ".":
+                self.words.setdefault(token.lower, []).append(at)
+        self.numbered = "0" in self.words
+
+    def around(
+        self, fits: Callable[[str], bool], before: int, after: int, number_within: int = 0
+    ) -> list[tuple[int, int]]:
+        """Stretches of the text around words that fit, merged where they touch. `number_within`: only words with a
+        number among so many words and signs after them.
+        """
+        spots = [
+            self.line[at].start
+            for word, places in self.words.items()
+            if fits(word)
+            for at in places
+            if not number_within
+            or any(self.line[next].shape == "0" for next in range(at + 1, min(at + 1 + number_within, len(self.line))))
+        ]
+        return self.merged(spots, before, after)
+
+    def merged(self, spots: Iterable[int], before: int, after: int) -> list[tuple[int, int]]:
+        stretches: list[tuple[int, int]] = []
+        for spot in sorted(spots):
+            start, end = self.edge(max(0, spot - before)), self.edge(min(len(self.text), spot + after))
+            if stretches and start <= stretches[-1][1]:
+                stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]))
+            else:
+                stretches.append((start, end))
+        return stretches
+
+    def edge(self, at: int) -> int:
+        """The next place that is not inside a word."""
+        while 0 < at < len(self.text) and self.text[at].isalnum():
+            at += 1
+        return at
+
+
+def tokens(text: str) -> list[Token]:
+    known = lexicon().known
+    found = []
+    for one in TOKEN.finditer(text):
+        word = one.group()
+        start, end = one.span()
+        if word[0].isalpha():
+            lower = word.lower()
+            bits = known.get(lower, 0)
+            if not bits and lower[-2:] in {"'s", "’s"}:
+                bits = known.get(lower[:-2], 0)
+            if word.islower():
+                shape = "a"
+            elif end - start == 1:
+                shape = "A"
+            elif word.isupper():
+                shape = "AA"
+            else:
+                shape = "Aa" if word[0].isupper() else "aA"
+            found.append(Token(start, end, lower, bits, shape))
+        elif word[0].isdigit():
+            found.append(Token(start, end, "0", 0, "0"))
+        else:
+            found.append(Token(start, end, "¶" if word[0] == "\n" else word[0], 0, "."))
+    return found
