@@ -1,5 +1,6 @@
 """The guardrail `schema`: answers and tool calls of the shape that was asked for, whole and streamed."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -134,7 +135,7 @@ async def test_a_pattern_that_would_run_for_ever_does_not():
 async def test_a_stream_split_anywhere_gets_the_verdict_of_the_whole(cuts, good):
     said = GOOD if good else GOOD.replace("36", '"36"')
     edges = [0, *sorted(cuts), len(said)]
-    pieces = [text(said[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [text(said[a:b]) for a, b in itertools.pairwise(edges)]
     if good:
         assert await answered(CHAT, *pieces) == said
     else:
