@@ -16,6 +16,7 @@ from strata.gateway.limits import Limits
 from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
 from strata.gateway.prices import Tariff, published
 from strata.gateway.router import Router
+from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Route, Standing, Target
 from strata.gateway.spend import KINDS, Spend
 from strata.gateway.till import Till
@@ -48,18 +49,20 @@ async def build(options: Options, *, tenant: str, records: Records, access: Acce
     wrong += _budget_mistakes(options.budgets, routes.values())
     if wrong:
         raise Misconfigured(wrong)
+    till = Till(
+        Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
+        Limits(options.requests_per_minute, options.max_concurrent),
+    )
     gateway = ModelGateway(
         tenant,
         options,
         records,
         access,
         Router(targets, routes),
-        Till(
-            Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
-            Limits(options.requests_per_minute, options.max_concurrent),
-        ),
+        till,
         guards(guardrails),
         Keys(records, access, tenant),
+        Shadows(till),
     )
     await gateway.start()
     return gateway
@@ -85,7 +88,8 @@ def _target(options: RouteOptions, routes: Mapping[str, Route]) -> Target:
     if wrong:
         raise Misconfigured([f"routes.{options.name}: {mistake}" for mistake in wrong])
     behind = tuple(routes[name] for name in names)
-    currencies = {route.tariff.currency for route in behind if not route.tariff.free}
+    charged = [*behind, routes[shadow.model]] if shadow else behind
+    currencies = {route.tariff.currency for route in charged if not route.tariff.free}
     if len(currencies) > 1:
         raise Misconfigured(f"routes.{options.name}: its models are priced in {sorted(currencies)}; use one currency")
     return Target(

@@ -32,6 +32,7 @@ from strata.gateway.keys import Keys
 from strata.gateway.options import Options
 from strata.gateway.router import Router
 from strata.gateway.routing.opening import opening
+from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Target
 from strata.gateway.spend import Bill, Outcome, Quote
 from strata.gateway.till import Till
@@ -100,6 +101,7 @@ class ModelGateway:
     till: Till
     guards: Guards
     keys: Keys
+    shadows: Shadows
     state: State = field(default_factory=State, repr=False)
 
     # -------------------------------------------------------------- the contract
@@ -269,7 +271,10 @@ class ModelGateway:
             )
             reservation = await self.till.reserve(quote)
             over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None
-            return Call(ask, dialect, attempts, reservation, most, submission, over)
+            call = Call(ask, dialect, attempts, reservation, most, submission, over)
+            if attempts.shadow is not None:
+                self.shadows.follow(call)
+            return call
         except BaseException as error:
             self.till.limits.leave()
             if isinstance(error, Blocked):
@@ -392,6 +397,7 @@ class ModelGateway:
             self.state.keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.state.keeper
+        await self.shadows.close()
         await self.till.drained(DRAIN)
         for task in list(self.till.tasks):
             task.cancel()

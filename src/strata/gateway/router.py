@@ -68,7 +68,10 @@ class Router:
         if objection is not None:
             routes = _permitted(target, routes, objection)
         deadline = self.chance.clock() + ask.timeout if ask.timeout else 0.0
-        attempts = Attempts(target, routes[0], routes, streamed, ask.timeout, deadline, self.chance)
+        shadow = target.shadow
+        if shadow is not None and (self.chance.random() >= target.share or (objection and objection(shadow))):
+            shadow = None
+        attempts = Attempts(target, routes[0], routes, streamed, ask.timeout, deadline, self.chance, shadow)
         if not routes[0].standing.ready and attempts.hopeless:
             raise attempts.refusal()
         return attempts

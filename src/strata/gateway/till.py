@@ -59,11 +59,15 @@ class Till:
         """
         bill = call.close(outcome)
         self.limits.leave()
+        self.pay(call.reservation, bill)
+        return bill
+
+    def pay(self, reservation: Reservation, bill: Bill) -> None:
+        """Settle a call beside the caller, together with others that are over by then."""
         gathering = self.over[0][0].quote.request if self.over else ""
         work = self.settling[gathering] if gathering else self.beside(self._end())
-        self.over.append((call.reservation, bill))
-        self.settling[call.reservation.quote.request] = work
-        return bill
+        self.over.append((reservation, bill))
+        self.settling[reservation.quote.request] = work
 
     def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Work beside the caller, held on to until it is done."""

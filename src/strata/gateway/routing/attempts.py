@@ -37,7 +37,7 @@ class Attempts:
 
     Every try begins with `enter` and ends with `ended`; `left` ends the last one for a call that is over whatever came
     of it, and is harmless afterwards. `count` is the number of tries, `queued` the seconds spent waiting for room,
-    `deadline` the moment by which the caller wants to be answered (0: none).
+    `deadline` the moment by which the caller wants to be answered (0: none). `shadow` is to get a copy of the call.
     """
 
     target: Target
@@ -47,6 +47,7 @@ class Attempts:
     timeout: float = 0.0
     deadline: float = 0.0
     chance: Chance = REAL
+    shadow: Route | None = None
     count: int = 1
     queued: float = 0.0
     _held: bool = False
