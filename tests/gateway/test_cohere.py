@@ -52,8 +52,9 @@ def as_chat(sent: Json) -> Json:
         )
         if thoughts:
             texts = [it["text"] for it in content if it["type"] == "text"]
-            message = {"role": "assistant", "content": texts[0] if texts else "", "reasoning_content": thoughts}
-        messages.append(message)
+            messages.append({"role": "assistant", "content": texts[0] if texts else "", "reasoning_content": thoughts})
+        else:
+            messages.append(message)
     return {**sent, "messages": messages}
 
 
