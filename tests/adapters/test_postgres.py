@@ -221,6 +221,7 @@ async def test_a_commit_whose_answer_is_lost_is_done_exactly_once(opened, postgr
         assert postgres.sql(f"SELECT count(*) FROM {schema}.outbox", "records") == "1"
         with pytest.raises(LimitReached):
             await records.commit(Add(HOME, "a", "n", 1, ceiling=1))
+        await records.close()
 
 
 async def test_a_server_that_is_gone_is_unavailable_and_found_again(opened, postgres):
@@ -253,6 +254,7 @@ async def test_a_server_that_does_not_answer_is_unavailable_and_nothing_is_done_
         wire.silent = False
         await records.commit(Add(HOME, "a", "n", 1))
         assert (await records.get(HOME, "a")).value == {"n": 1}
+        await records.close()
 
 
 async def test_who_holds_up_the_others_is_given_up(opened, postgres, schema):
