@@ -23,7 +23,7 @@ from strata.gateway.estimate import prompt_bound
 from strata.gateway.ids import fresh_id
 from strata.gateway.routing.attempts import Attempts
 from strata.gateway.routing.target import Route, Target
-from strata.gateway.spend import Outcome, Quote
+from strata.gateway.spend import Outcome
 from strata.gateway.till import Till
 from strata.types import Subject
 
