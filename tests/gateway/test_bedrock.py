@@ -619,6 +619,16 @@ def test_models_of_different_makers_are_told_to_think_in_their_own_ways():
     assert sent({"reasoning_effort": "high", "temperature": 0.5})["inferenceConfig"] == {"temperature": 0.5}
 
 
+def test_thoughts_that_anthropic_signed_are_not_sent_to_models_of_others():
+    fields = {"blocks": [{"type": "thinking", "length": 2, "signature": "s"}, {"type": "text", "length": 4}]}
+    said = {"role": "assistant", "content": "Ice.", "reasoning_content": "hm", "provider_fields": fields}
+    messages = [*ASKED["messages"], said, *ASKED["messages"]]
+    thought = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
+    assert sent({"messages": messages})["messages"][1]["content"] == [{"text": "Ice."}]
+    claude = sent({"messages": messages}, "eu.anthropic.claude-sonnet-4-6")
+    assert claude["messages"][1]["content"] == [thought, {"text": "Ice."}]
+
+
 async def test_a_guardrail_of_the_settings_cannot_be_changed_by_a_caller(replay: Replay):
     replay.script = vendor
     options = {"guardrail": {"id": "g1", "version": 2}, "performance": "optimized", "beta": ["b-1"]}

@@ -25,6 +25,9 @@ OWN = (
     "serviceTier", "outputConfig",
 )  # fmt: skip
 
+THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+"""Signed by Anthropic, and understood by its models only: where another one goes on, they are left out."""
+
 TIERS = {"default", "flex", "priority", "reserved"}
 
 FORMATS = {
@@ -39,8 +42,13 @@ def request(body: Json, model: str) -> Json:
     """The request. Raises `Invalid` for what cannot be said."""
     blocks = to_messages.request(_for_blocks(body, model), model, strict=False)
     documents = Documents()
+    thoughts = THOUGHTS if not anthropics(model) and not model.startswith("arn:") else frozenset()
     turns = [
-        {"role": turn["role"], "content": list(_blocks(turn["content"], documents))} for turn in blocks["messages"]
+        {
+            "role": turn["role"],
+            "content": list(_blocks((it for it in turn["content"] if it.get("type") not in thoughts), documents)),
+        }
+        for turn in blocks["messages"]
     ]
     own: Json = {"messages": [turn for turn in turns if turn["content"]]}
     if system := list(_blocks(to_messages.blocks_of(blocks.get("system")), documents)):
