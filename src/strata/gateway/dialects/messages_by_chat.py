@@ -1,7 +1,6 @@
 """Answers Anthropic's Messages by way of chat: what any vendor says, as Messages say it, whole and streamed.
 
-Every block begins and ends before the next one, as Anthropic's clients expect, also where a vendor sends the arguments
-of several tool calls in turns: those of later calls wait until the earlier one is whole.
+Every block ends before the next one begins, as Anthropic's clients expect (`in_turn`).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import orjson
 
 from strata.gateway.dialects.answer import restored
 from strata.gateway.dialects.chat import parse_usage
+from strata.gateway.dialects.in_turn import InTurn, text_of
 from strata.gateway.dialects.kept import Kept
 from strata.gateway.dialects.messages import usage_json
 from strata.gateway.dialects.messages_to_chat import request as to_chat
@@ -109,23 +109,19 @@ def _object(arguments: Any) -> Json:
 
 def _blocks(message: Json, calls: list[Json]) -> list[Json]:
     blocks: list[Json] = []
-    if thought := _text(message.get("reasoning_content")):
+    if thought := text_of(message.get("reasoning_content")):
         blocks.append({"type": "thinking", "thinking": thought, "signature": ""})
-    if text := _text(message.get("content")) or _text(message.get("refusal")):
+    if text := text_of(message.get("content")) or text_of(message.get("refusal")):
         blocks.append({"type": "text", "text": text})
     return [*blocks, *calls]
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
 # ------------------------------------------------------------------ streams
 
-Step = tuple[Any, Json, Json]
-"""Which block it belongs to, what that block begins as, and the delta."""
+DELTAS = {
+    "text": ("text_delta", "text"), "refusal": ("text_delta", "text"), "thinking": ("thinking_delta", "thinking"),
+    "tool": ("input_json_delta", "partial_json"),
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -134,146 +130,85 @@ class Pieces:
 
     model: str
     out: list[Json] = field(default_factory=list)
-    begun: bool = False
     index: int = -1
-    open: Any = None
-    arguments: str = ""
-    waiting: list[Step] = field(default_factory=list)
-    done: set[Any] = field(default_factory=set)
-    kept: Kept = field(default_factory=Kept)
-    used: Json = field(default_factory=dict)
-    called: bool = False
-    refused: bool = False
-    reason: str | None = None
+    turn: InTurn = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turn = InTurn(self)
 
     def feed(self, chunks: list[Json]) -> list[Json]:
         for chunk in chunks:
-            if not self.begun:
+            if self.index < 0:
                 self._begin(chunk)
-            self.used = chunk.get("usage") or self.used
-            for choice in chunk.get("choices") or ():
-                if not choice.get("index"):
-                    self._delta(choice.get("delta") or {})
-                    self.reason = choice.get("finish_reason") or self.reason
+            self.turn.feed(chunk)
         out, self.out = self.out, []
         return out
 
     def end(self) -> list[Json]:
-        if not self.begun:
+        if self.index < 0:
             return []
-        order = list(dict.fromkeys(step[0] for step in self.waiting))
-        for step in sorted(self.waiting, key=lambda step: order.index(step[0])):
-            self._go(step)
-        if sealed := self.kept.sealed(NATIVE):
+        turn = self.turn
+        turn.end()
+        if sealed := turn.kept.sealed(NATIVE):
             self._whole({"type": "redacted_thinking", "data": sealed})
-        self._close()
-        end = Ending(self.reason, self.kept.fields, self.called, self.refused)
+        end = Ending(turn.reason, turn.kept.fields, turn.called, turn.refused)
         delta = {"stop_reason": end.reason, "stop_sequence": end.sequence}
-        used = usage_json(parse_usage(self.used)) if self.used else {}
+        used = usage_json(parse_usage(turn.used)) if turn.used else {}
         self.out += [{"type": "message_delta", "delta": delta, "usage": used}, {"type": "message_stop"}]
         return self.out
 
     def _begin(self, chunk: Json) -> None:
-        self.begun = True
         message: Json = {
             "id": _id(chunk), "type": "message", "role": "assistant", "model": chunk.get("model") or self.model,
             "content": [], "stop_reason": None, "stop_sequence": None,
             "usage": usage_json(parse_usage(chunk.get("usage") or {})),
         }  # fmt: skip
+        self.index = 0
         self.out.append({"type": "message_start", "message": message})
 
-    def _delta(self, delta: Json) -> None:
-        if thought := delta.get("reasoning_content"):
-            thinking: Json = {"type": "thinking", "thinking": "", "signature": ""}
-            self._step(("thinking",), thinking, {"type": "thinking_delta", "thinking": thought})
-        if text := _text(delta.get("content")):
-            self._step(("text",), {"type": "text", "text": ""}, {"type": "text_delta", "text": text})
-        if refusal := delta.get("refusal"):
-            self.refused = True
-            self._step(("text",), {"type": "text", "text": ""}, {"type": "text_delta", "text": refusal})
-        for call in delta.get("tool_calls") or ():
-            self.called = True
-            function = call.get("function") or {}
-            start: Json = {
-                "type": "tool_use",
-                "id": call.get("id") or "",
-                "name": function.get("name") or "",
-                "input": {},
-            }
-            more = {"type": "input_json_delta", "partial_json": function.get("arguments") or ""}
-            self._step(("tool", call.get("index", 0)), start, more)
-        if "provider_fields" in delta or "tool_calls" in delta:
-            self.kept.hear(delta)
-            for block in (delta.get("provider_fields") or {}).get("blocks") or ():
-                self._block(block)
+    # -------------------------------------------------------------- blocks
 
-    def _step(self, key: Any, start: Json, delta: Json) -> None:
-        step = (key, start, delta)
-        if key != self.open and self._incomplete():
-            self.waiting.append(step)
-            return
-        self._go(step)
-        if self.waiting and not self._incomplete():
-            waiting, self.waiting = self.waiting, []
-            for it in waiting:
-                self._step(*it)
+    def opened(self, kind: str, call: Json) -> None:
+        block: Json = {"type": "text", "text": ""}
+        if kind == "tool":
+            block = {"type": "tool_use", **call, "input": {}}
+        elif kind == "thinking":
+            block = {"type": "thinking", "thinking": "", "signature": ""}
+        self._start(block)
 
-    def _go(self, step: Step) -> None:
-        key, start, delta = step
-        if key != self.open:
-            if key in self.done:
-                return
-            self._open(key, start)
-        if key[0] == "tool":
-            self.arguments += delta["partial_json"]
-            if not delta["partial_json"]:
-                return
-        self.out.append({"type": "content_block_delta", "index": self.index, "delta": delta})
+    def said(self, kind: str, text: str) -> None:
+        delta, name = DELTAS[kind]
+        self._say({"type": delta, name: text})
 
-    def _incomplete(self) -> bool:
-        """Whether the open block is a call whose arguments are still to come."""
-        if self.open is None or self.open[0] != "tool":
-            return False
-        try:
-            orjson.loads(self.arguments)
-        except ValueError:
-            return True
-        return False
+    def closed(self, kind: str) -> None:  # noqa: ARG002 - a promise's arguments
+        self.out.append({"type": "content_block_stop", "index": self.index})
+        self.index += 1
 
-    def _block(self, block: Json) -> None:
-        """A vendor's block is complete: what the text itself does not say of it."""
-        kind = block.get("type")
-        if kind == "thinking" and self.open == ("thinking",):
-            if block.get("signature"):
+    def told(self, block: Json) -> None:
+        kind, open_ = block.get("type"), self.turn.open
+        if kind == "thinking" and block.get("signature"):
+            if open_ != "thinking" and not block.get("length"):
+                self.turn.close()
+                self._start({"type": "thinking", "thinking": "", "signature": ""})
                 self._say({"type": "signature_delta", "signature": block["signature"]})
-            self._close()
-        elif kind == "text" and self.open == ("text",):
+                self.closed("thinking")
+            elif open_ == "thinking":
+                self._say({"type": "signature_delta", "signature": block["signature"]})
+                self.turn.close()
+        elif kind == "text" and open_ == "text":
             for citation in block.get("citations") or ():
                 self._say({"type": "citations_delta", "citation": citation})
-            self._close()
+            self.turn.close()
         elif kind in NATIVE and kind not in {"text", "thinking", "tool_use"}:
+            self.turn.close()
             self._whole(block)
-        elif kind == "thinking" and block.get("signature") and not block.get("length"):
-            self._open(None, {"type": "thinking", "thinking": "", "signature": ""})
-            self._say({"type": "signature_delta", "signature": block["signature"]})
-            self._close()
+
+    def _whole(self, block: Json) -> None:
+        self._start(block)
+        self.closed("")
+
+    def _start(self, block: Json) -> None:
+        self.out.append({"type": "content_block_start", "index": self.index, "content_block": block})
 
     def _say(self, delta: Json) -> None:
         self.out.append({"type": "content_block_delta", "index": self.index, "delta": delta})
-
-    def _whole(self, block: Json) -> None:
-        self._open(("whole",), block)
-        self._close()
-
-    def _open(self, key: Any, start: Json) -> None:
-        self._close()
-        self.index += 1
-        self.open, self.arguments = key or ("whole",), ""
-        self.out.append({"type": "content_block_start", "index": self.index, "content_block": start})
-
-    def _close(self) -> None:
-        if self.open is not None:
-            self.out.append({"type": "content_block_stop", "index": self.index})
-            if self.open[0] == "tool":
-                self.done.add(self.open)
-            self.open = None
