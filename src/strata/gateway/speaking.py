@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
-from strata.gateway.dialects import count_tokens, messages_by_chat
+from strata.gateway.dialects import count_tokens, messages_by_chat, responses_by_chat
 from strata.gateway.dialects.strict import strictly
 from strata.gateway.provider import Provider
 from strata.types import Json
@@ -41,7 +41,7 @@ def translator(operation: str) -> Translator | None:
     return TRANSLATORS.get(operation)
 
 
-TRANSLATORS: dict[str, Translator] = {"messages": messages_by_chat}
+TRANSLATORS: dict[str, Translator] = {"messages": messages_by_chat, "responses": responses_by_chat}
 
 
 async def whole(provider: Provider, ask: Ask) -> Json:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from strata.gateway.dialect import Dialect
-from strata.gateway.dialects import chat, count_tokens, embeddings, messages, rerank
+from strata.gateway.dialects import chat, count_tokens, embeddings, messages, rerank, responses
 
 DIALECTS: dict[str, Dialect] = {
     "chat": chat,
+    "responses": responses,
     "messages": messages,
     "count_tokens": count_tokens,
     "embeddings": embeddings,
