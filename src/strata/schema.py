@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from strata.budgets import terms
+from strata.types import Period
 
 Role = Literal["gateway", "data", "app", "factory", "reporting"]
 
@@ -24,6 +28,20 @@ def _money(value: Any) -> int:
 Amount = Annotated[int, BeforeValidator(_money)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Scheme = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:.*)?$")]
+
+
+def _subject(value: Any) -> str:
+    terms(str(value))
+    return str(value)
+
+
+def _alarms(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+Percent = Annotated[int, Field(ge=1, le=100)]
+Concerned = Annotated[str, BeforeValidator(_subject)]
+"""Whom it concerns: `tenant`, `department:NAME` …"""
 
 
 class Section(BaseModel):
@@ -66,13 +84,29 @@ class RemoteTable(Section):
 
 
 class PriceTable(Section):
-    """In the currency per million tokens; `request` per call."""
+    """In the currency per million tokens; `request` per call, `image` for each picture made. What is left out costs as
+    much as the kind that it belongs to.
+    """
 
     input: Amount = 0
     output: Amount = 0
     cached_input: Amount | None = None
+    cache_write: Amount | None = None
+    reasoning: Amount | None = None
+    audio_input: Amount | None = None
+    audio_output: Amount | None = None
+    image: Amount = 0
     request: Amount = 0
+    batch_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    discount_percent: Annotated[int, Field(ge=0, le=100)] = 0
     currency: str = "USD"
+
+
+class DatedPriceTable(PriceTable):
+    """A price from one day on and until another, the last not included, at midnight UTC."""
+
+    valid_from: date | None = None
+    valid_until: date | None = None
 
 
 class ModelTable(Section):
@@ -82,12 +116,14 @@ class ModelTable(Section):
     context: Annotated[int, Field(ge=0)] = 0
     dimensions: Annotated[int, Field(ge=0)] = 0
     price: PriceTable = PriceTable()
+    prices: list[DatedPriceTable] = []
     timeout: Annotated[float, Field(gt=0)] = 120.0
     first_token_timeout: Annotated[float, Field(gt=0)] = 30.0
     idle_timeout: Annotated[float, Field(ge=0)] = 0.0
     max_concurrent: Annotated[int, Field(ge=0)] = 0
     region: str = ""
     agreements: list[str] = []
+    own: bool = False
     options: dict[str, Any] = {}
 
 
@@ -122,7 +158,7 @@ class GuardrailTable(Section):
 class LimitTable(Section):
     """How fast one subject may be: requests, tokens and calls at once; 0 is no limit."""
 
-    subject: Annotated[str, Field(pattern=r"^(tenant|(department|person|assistant|key|model):.+)$")]
+    subject: Concerned
     requests: Annotated[int, Field(ge=0)] = 0
     tokens: Annotated[int, Field(ge=0)] = 0
     concurrent: Annotated[int, Field(ge=0)] = 0
@@ -172,11 +208,12 @@ class AssistantTable(Section):
 class BudgetTable(Section):
     id: Slug
     name: str
-    subject: Annotated[str, Field(pattern=r"^(tenant|(department|person|assistant|key|model):.+)$")]
+    subject: Concerned
     limit: Amount
     currency: str = "USD"
-    period: Literal["day", "month"] = "month"
-    alarm_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    period: Period = "month"
+    alarm_percent: Annotated[list[Percent], BeforeValidator(_alarms), Field(min_length=1)] = [80]
+    hard: bool = True
 
 
 class NotifierTable(Section):

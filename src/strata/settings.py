@@ -24,7 +24,7 @@ from strata.app.options import Options as AppOptions
 from strata.data.options import Options as DataOptions
 from strata.errors import Misconfigured
 from strata.factory.options import Options as FactoryOptions
-from strata.gateway.options import Deployment, GuardrailOptions, LimitRule, RouteOptions, Variant
+from strata.gateway.options import Dated, Deployment, GuardrailOptions, LimitRule, RouteOptions, Variant
 from strata.gateway.options import Options as GatewayOptions
 from strata.reporting.options import Notifier
 from strata.reporting.options import Options as ReportingOptions
@@ -269,9 +269,13 @@ class _References:
 
 
 def _deployment(name: str, model: ModelTable, options: dict[str, Any]) -> Deployment:
-    fields = model.model_dump(exclude={"price", "options", "agreements"})
+    fields = model.model_dump(exclude={"price", "prices", "options", "agreements"})
     price, agreements = Price(**model.price.model_dump()), frozenset(model.agreements)
-    return Deployment(name=name, price=price, options=options, agreements=agreements, **fields)
+    prices = tuple(
+        Dated(Price(**item.model_dump(exclude={"valid_from", "valid_until"})), item.valid_from, item.valid_until)
+        for item in model.prices
+    )
+    return Deployment(name=name, price=price, prices=prices, options=options, agreements=agreements, **fields)
 
 
 def _gateway(file: File, references: _References) -> dict[str, Any]:
@@ -313,9 +317,10 @@ def _layers(
         for item in file.people
     )  # fmt: skip
     budgets = tuple(
-        Budget(item.id, item.name, item.subject, Money(item.limit, item.currency), item.period, item.alarm_percent)
+        Budget(item.id, item.name, item.subject, Money(item.limit, item.currency), item.period,
+               min(item.alarm_percent), tuple(sorted(item.alarm_percent)[1:]), item.hard)
         for item in file.budgets
-    )
+    )  # fmt: skip
     corpora = tuple(_corpus(item, references.anchor) for item in file.corpora)
     assistants = tuple(
         Assistant(**{**item.model_dump(), "corpora": tuple(item.corpora), "users": frozenset(item.users),

@@ -105,19 +105,31 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in micro-units per million tokens; `request` in micro-units per call."""
+    """What a model costs, in micro-units per million tokens; `request`, `image` and `search` in micro-units for each.
+
+    What is None costs as much as the kind that it belongs to: cached and cache-written tokens and audio as `input`,
+    reasoning and audio as `output`. `discount_percent` is what a contract takes off, `batch_percent` what is left of
+    the price for calls made in batches.
+    """
 
     input: int = 0
     output: int = 0
     cached_input: int | None = None
     request: int = 0
     currency: str = "USD"
+    cache_write: int | None = None
+    reasoning: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    image: int = 0
+    batch_percent: int = 100
+    discount_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call. Cached tokens and those written to a vendor's cache are part of the prompt's, reasoning
-    tokens part of the completion's.
+    """Tokens of one call. Cached tokens, those written to a vendor's cache and audio heard are part of the prompt's,
+    reasoning tokens and audio said part of the completion's. `images` are pictures made, where those are priced.
     """
 
     prompt_tokens: int = 0
@@ -125,37 +137,50 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cache_write_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    images: int = 0
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
 
+Period = Literal["day", "week", "month", "quarter", "year", "total"]
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit that spending of one subject cannot pass within a period.
+    """A limit that spending of one subject cannot pass within a period (UTC; weeks begin on Monday; `total` never ends).
 
-    `subject` is `tenant`, or a field of Subject and a value: `department:research`, `person:ines.kovac`.
+    `subject` is `tenant`, or a field of Subject or `model` and a value: `department:research`, `model:smart`;
+    `person:*` is each person for themselves; `+` joins several that must all hold. People are told at `alarm_percent`
+    of the limit, at each of `alarms` and at the limit. One that is not `hard` only tells, and refuses nothing.
     """
 
     id: str
     name: str
     subject: str
     limit: Money
-    period: Literal["day", "month"] = "month"
+    period: Period = "month"
     alarm_percent: int = 80
+    alarms: tuple[int, ...] = ()
+    hard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """A budget in its present period. `reserved` is held by calls under way, in micro-units."""
+    """A budget in its present period. `reserved` is held by calls under way, in micro-units. `member` says whose it is
+    where each has their own (`person:ines` of `person:*`). `resets_at` is None for a period that never ends.
+    """
 
     budget: Budget
     period: str
     spent: int
     reserved: int
     state: Literal["ok", "alarm", "exhausted"]
-    resets_at: datetime
+    resets_at: datetime | None
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from strata.adapters.records.memory import MemoryRecords
 from strata.adapters.records.sqlite import make as sqlite_records
+from strata.budgets import period, resets_at
 from strata.errors import BudgetExhausted, Conflict
 from strata.gateway.lease import Lease, mine, surely_dead
-from strata.gateway.spend import Bill, Quote, Reservation, Spend, period, resets_at
+from strata.gateway.spend import Bill, Quote, Reservation, Spend
 from strata.types import Budget, Money, Subject, Usage
 
 PAYER = Subject("t", "research", "ines", "helper", "key_1")

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 from strata.types import Budget, Price
 
 Kind = Literal["chat", "embedding", "rerank", "image", "speech", "transcription"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A price from the beginning of one day until the beginning of another, in UTC; None: without end."""
+
+    price: Price
+    valid_from: date | None = None
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,8 @@ class Deployment:
     provider (`base_url`, `api_key` …); a value `"env:NAME"` or `"file:PATH"` is a reference, resolved by the settings.
     `timeout` for a whole call, `first_token_timeout` until a stream begins, `idle_timeout` between two of its pieces
     (0: as the first), in seconds. `region` and `agreements` (`dpa`, `baa` …) say where data goes and under which
-    contract. `max_concurrent` calls at once go to it from one process (0: no limit).
+    contract; `own`: to a server of the organisation's own. `prices` are those of certain dates, the first that is valid counts, `price` on all other days.
+    `max_concurrent` calls at once go to it from one process (0: no limit).
     """
 
     name: str
@@ -29,12 +40,14 @@ class Deployment:
     context: int = 0
     dimensions: int = 0
     price: Price = field(default_factory=Price)
+    prices: tuple[Dated, ...] = ()
     timeout: float = 120.0
     first_token_timeout: float = 30.0
     idle_timeout: float = 0.0
     max_concurrent: int = 0
     region: str = ""
     agreements: frozenset[str] = frozenset()
+    own: bool = False
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -79,8 +92,8 @@ class GuardrailOptions:
 
 @dataclass(frozen=True, slots=True)
 class LimitRule:
-    """How fast one subject (`tenant`, `department:research`, `model:smart` …; `person:*` is each person) may be, in
-    requests and tokens per period and calls under way at once; 0 is no limit.
+    """How fast one subject (written like a budget's: `tenant`, `department:research`; `person:*` is each person) may be,
+    in requests and tokens per period and calls under way at once; 0 is no limit.
     """
 
     subject: str
@@ -92,9 +105,12 @@ class LimitRule:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`max_body` in bytes; `requests_per_minute` per API key or person, 0 for no limit; `reservation_ttl` in seconds
-    after which a reservation whose process died is reconciled; `retries` of a call to a model that no route names;
-    `region` is where the tenant's data is at home.
+    """`max_body` in bytes; `requests_per_minute` per API key or person, 0 for no limit; `max_concurrent` calls are under
+    way in one process, and `max_waiting` wait for up to `queue_seconds` until one of them is over; `reservation_ttl` in
+    seconds after which a reservation whose process died is reconciled; `retries` of a call to a model that no route names;
+    `region` is where the tenant's data is at home, `classification` that of a call that says nothing of itself. The
+    same request is answered from memory for `cache_seconds` (0: never) within its `cache_circle`: caller, department
+    or tenant. Spans go to the OpenTelemetry collector at `otlp_endpoint`, such as `http://collector:4318`.
     """
 
     models: tuple[Deployment, ...] = ()
@@ -104,8 +120,15 @@ class Options:
     limits: tuple[LimitRule, ...] = ()
     max_body: int = 4 * 1024 * 1024
     max_concurrent: int = 512
+    max_waiting: int = 512
+    queue_seconds: float = 2.0
     requests_per_minute: int = 600
     default_max_tokens: int = 1024
     reservation_ttl: float = 900.0
     retries: int = 1
     region: str = ""
+    classification: str = "internal"
+    cache_seconds: float = 0.0
+    cache_circle: str = "caller"
+    cache_bytes: int = 64 * 1024 * 1024
+    otlp_endpoint: str = ""

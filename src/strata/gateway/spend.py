@@ -2,8 +2,12 @@
 
 Before a call, the most it can cost is added to `held` of every budget that applies, in one commit that fails if any
 of them has no room. `held` is what has been spent plus what calls under way may still spend. After the call one commit
-takes the reservation away, adds the exact cost to `spent`, gives back the rest of `held`, writes the call's row and
-tells `UsageRecorded`. The row is written only if it is not there yet, so two who settle the same call cannot both win.
+takes the reservation away, adds the exact cost to `spent`, gives back the rest of `held` and tells `UsageRecorded`.
+The reservation can be taken away only once, so two who settle the same call cannot both win. A call under an id that
+its caller chose leaves a row besides, so that the id is not charged twice.
+
+Making a reservation waits for no disk: it survives the death of the process, and a power cut may forget it only
+together with all that was not settled yet (docs/decisions/0009). Settling does wait, many calls at a time.
 
 A process that dies leaves its reservations. Whoever finds them, at start or later, settles them at the estimate.
 """
@@ -14,21 +18,21 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, cast
 
-import msgspec
-
+from strata import budgets as rules
+from strata.budgets import Terms
 from strata.errors import BudgetExhausted, Conflict, Invalid
 from strata.events import UsageRecorded
 from strata.gateway.ids import fresh_id
 from strata.gateway.lease import Lease, surely_dead
-from strata.ports.records import Add, Change, Check, Delete, LimitReached, Put, Record, Records
+from strata.ports.records import MAX_CHANGES, Add, Change, Check, Delete, LimitReached, Put, Record, Records
 from strata.types import Budget, BudgetStatus, Json, Subject, Usage, now
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["ok", "client-gone", "failed", "reconciled"]
-KINDS = ("department", "person", "assistant", "key")
+Outcome = Literal["ok", "client-gone", "failed", "reconciled", "cached"]
+MOST_MEMBERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,16 @@ Closed = tuple[Reservation, Bill]
 
 
 @dataclass(frozen=True, slots=True)
+class Applying:
+    """The budgets that the calls of one payer to one model count against, and their counters on one day."""
+
+    budgets: tuple[Budget, ...]
+    members: tuple[str, ...]
+    day: int
+    counters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """The budgets of one tenant. `ttl`: seconds after which the lease of a process that is not heard of runs out."""
 
@@ -90,21 +104,21 @@ class Spend:
     lease: Lease
     ttl: float = 900.0
     clock: Callable[[], datetime] = now
-    _applying: dict[Subject, tuple[Budget, ...]] = field(default_factory=dict, repr=False)
-    _counter_keys: dict[tuple[tuple[str, ...], int], tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _applying: dict[tuple[Subject, str], Applying] = field(default_factory=dict, repr=False)
+    _terms: list[tuple[Budget, Terms]] = field(default_factory=list, repr=False)
 
     # -------------------------------------------------------------- a call
 
     def planned(self, quote: Quote) -> Reservation:
         """The reservation that a call needs, not made yet."""
         at = self.clock()
-        budgets = self.applying(quote.payer) if quote.estimate else ()
-        return Reservation(quote, self._counting(budgets, at) if budgets else (), at, self.lease.name)
+        counters = self.applying(quote.payer, quote.model, at).counters if quote.estimate else ()
+        return Reservation(quote, counters, at, self.lease.id)
 
     async def made(self, reservation: Reservation) -> Reservation | None:
         """The reservation as it stands in the store, if it was made and has not been settled."""
         record = await self.records.get(self._open, reservation.quote.request)
-        stands = msgspec.convert(record.value, Reservation) if record else None
+        stands = _revived(record) if record else None
         return stands if stands and (stands.at, stands.lease) == (reservation.at, reservation.lease) else None
 
     async def reserve(self, reservation: Reservation) -> Reservation:
@@ -113,15 +127,14 @@ class Spend:
         Raises `BudgetExhausted` with the budget's name and when it resets, and `Conflict` for a request id that is
         under way or has been paid for. A call that failed and cost nothing may be tried again under its id.
         """
-        quote, at = reservation.quote, reservation.at
-        budgets = self.applying(quote.payer) if reservation.counters else ()
+        quote = reservation.quote
         try:
-            if not await self._commit(reservation, budgets):
+            if not await self._commit(reservation):
                 reservation = await self._again(reservation)
-                if not await self._commit(reservation, budgets):
+                if not await self._commit(reservation):
                     raise taken(quote.request, "is under way")
         except LimitReached as error:
-            raise self._exhausted(error, budgets, at, quote) from error
+            raise self._exhausted(error, reservation) from error
         return reservation
 
     async def settle(self, reservation: Reservation, bill: Bill) -> bool:
@@ -156,8 +169,23 @@ class Spend:
             except (Invalid, LimitReached):
                 log.exception("call %s cannot be settled; its reservation stays", reservation.quote.request)
 
+    def groups(self, closed: Sequence[Closed]) -> list[list[Closed]]:
+        """The calls in groups that fit one commit each."""
+        found: list[list[Closed]] = []
+        places: set[str] = set()
+        for one in closed:
+            places = places.union(one[0].counters)
+            if not found or 3 * (len(found[-1]) + 1) + 2 * len(places) > MAX_CHANGES:
+                found.append([])
+                places = set(one[0].counters)
+            found[-1].append(one)
+        return found
+
     def _paid(self, reservation: Reservation, bill: Bill) -> list[Change]:
+        """What can happen to a reservation only once."""
         request = reservation.quote.request
+        if reservation.quote.fresh:
+            return [Delete(self._open, request, version=1)]
         return [
             Put(self._rows(reservation.at), request, _row(reservation, bill), version=reservation.seen),
             Delete(self._open, request),
@@ -179,39 +207,38 @@ class Spend:
             ]
         return changes
 
-    def applying(self, payer: Subject) -> tuple[Budget, ...]:
-        """The budgets that a payer's calls count against."""
-        found = self._applying.get(payer)
-        if found is None:
+    def applying(self, payer: Subject, model: str, at: datetime) -> Applying:
+        """The budgets that a payer's calls to a model count against. Their counters change at midnight at the soonest."""
+        day = at.toordinal()
+        found = self._applying.get((payer, model))
+        if found is None or found.day != day:
             if len(self._applying) > 10_000:
                 self._applying.clear()
-            own = {"tenant"} | {f"{kind}:{getattr(payer, kind)}" for kind in KINDS if getattr(payer, kind)}
-            found = self._applying[payer] = tuple(budget for budget in self.budgets if budget.subject in own)
+            if len(self._terms) < len(self.budgets):
+                self._terms[:] = [(budget, rules.terms(budget.subject)) for budget in self.budgets]
+            own = [(budget, rules.member(terms, payer, model)) for budget, terms in self._terms]
+            mine = [(budget, member) for budget, member in own if member is not None]
+            keys = tuple([counter(budget, at, member) for budget, member in mine])
+            found = Applying(tuple([budget for budget, _ in mine]), tuple([member for _, member in mine]), day, keys)
+            self._applying[payer, model] = found
         return found
 
-    def _counting(self, budgets: tuple[Budget, ...], at: datetime) -> tuple[str, ...]:
-        """The records that count these budgets; they are others the next day at the soonest."""
-        name = (tuple([budget.id for budget in budgets]), at.toordinal())
-        found = self._counter_keys.get(name)
-        if found is None:
-            if len(self._counter_keys) > 10_000:
-                self._counter_keys.clear()
-            found = self._counter_keys[name] = tuple([counter(budget, at) for budget in budgets])
-        return found
-
-    async def _commit(self, reservation: Reservation, budgets: Sequence[Budget]) -> bool:
+    async def _commit(self, reservation: Reservation) -> bool:
         """Write the reservation; False when its request id is taken."""
-        request, at = reservation.quote.request, reservation.at
-        changes: list[Change] = [Put(self._open, request, _open_value(reservation), version=0)]
-        if not reservation.quote.fresh:
+        quote, at = reservation.quote, reservation.at
+        changes: list[Change] = [Put(self._open, quote.request, _open_value(reservation), version=0)]
+        if not quote.fresh:
             changes += [
-                Check(self._rows(at), request, reservation.seen),
-                Check(self._rows(at.replace(day=1) - timedelta(days=1)), request, 0),
+                Check(self._rows(at), quote.request, reservation.seen),
+                Check(self._rows(at.replace(day=1) - timedelta(days=1)), quote.request, 0),
             ]
-        for budget, key in zip(budgets, reservation.counters, strict=True):
-            changes.append(Add(self._counters, key, "held", reservation.quote.estimate, ceiling=budget.limit.micros))
+        if reservation.counters:
+            budgets = self.applying(quote.payer, quote.model, at).budgets
+            for budget, key in zip(budgets, reservation.counters, strict=True):
+                ceiling = budget.limit.micros if budget.hard else None
+                changes.append(Add(self._counters, key, "held", quote.estimate, ceiling))
         try:
-            await self.records.commit(*changes)
+            await self.records.commit(*changes, durable=False)
         except Conflict:
             return False
         return True
@@ -226,26 +253,36 @@ class Spend:
             raise taken(request, "has been answered and paid for")
         return Reservation(reservation.quote, reservation.counters, reservation.at, reservation.lease, seen=row.version)
 
-    def _exhausted(self, error: LimitReached, budgets: Sequence[Budget], at: datetime, quote: Quote) -> BudgetExhausted:
-        budget = next(budget for budget in budgets if counter(budget, at) == error.add.key)
-        resets = resets_at(budget, at)
+    def _exhausted(self, error: LimitReached, reservation: Reservation) -> BudgetExhausted:
+        quote, at = reservation.quote, reservation.at
+        applying = self.applying(quote.payer, quote.model, at)
+        number = reservation.counters.index(error.add.key)
+        budget = applying.budgets[number]
         left = max(budget.limit.micros - error.value, 0)
         return BudgetExhausted(
-            f"the budget {budget.name!r} has {_money(left, quote.currency)} left and this call may cost up to "
-            f"{_money(quote.estimate, quote.currency)}; it resets at {resets:%Y-%m-%d %H:%M} UTC, "
-            "or have it raised; a smaller max_tokens lowers what a call may cost",
+            f"the budget {budget.name!r} of {rules.whose(budget.subject, applying.members[number])} has "
+            f"{_money(left, quote.currency)} left and this call may cost up to {_money(quote.estimate, quote.currency)}; "
+            f"{rules.resets(budget, at)}, or have it raised; a smaller max_tokens lowers what a call may cost",
             budget=budget.name,
-            resets_at=resets,
+            resets_at=rules.resets_at(budget, at),
         )
 
     # -------------------------------------------------------------- what stands
 
     async def status(self) -> list[BudgetStatus]:
-        """Every budget in its present period."""
+        """Every budget in its present period; of one that each has for themselves, everybody's that was touched in it,
+        up to `MOST_MEMBERS`.
+        """
         at = self.clock()
-        return [
-            _status(budget, at, await self.records.get(self._counters, counter(budget, at))) for budget in self.budgets
-        ]
+        found: list[BudgetStatus] = []
+        for budget in self.budgets:
+            key = counter(budget, at, "")
+            if not any(value == rules.EACH for _, value in rules.terms(budget.subject)):
+                found.append(_status(budget, at, await self.records.get(self._counters, key)))
+                continue
+            each = await self.records.query(self._counters, f"{key}/", limit=MOST_MEMBERS)
+            found += [_status(budget, at, record, record.key.removeprefix(f"{key}/")) for record in each]
+        return found
 
     # -------------------------------------------------------------- what a crash left
 
@@ -267,27 +304,28 @@ class Spend:
         alive: dict[str, bool] = {}
         while page := await self.records.query(self._open, after=after, limit=200):
             for record in page:
-                left = msgspec.convert(record.value, Reservation)
+                left = _revived(record)
                 if left.lease not in alive:
                     alive[left.lease] = await self._alive(left.lease)
-                orphan = not mine(record.key) if left.lease == self.lease.name else not alive[left.lease]
+                orphan = not mine(record.key) if left.lease == self.lease.id else not alive[left.lease]
                 if orphan:
                     settled += await self.settle(left, Bill(Usage(), left.quote.estimate, "reconciled", 0, True))
             after = page[-1].key
         await self._forget_dead()
         return settled
 
-    async def _alive(self, name: str) -> bool:
-        if name == self.lease.name:
+    async def _alive(self, id: str) -> bool:
+        """Whether the process of a lease lives, as far as can be seen from here."""
+        if id == self.lease.id:
             return True
-        if surely_dead(name):
+        lease = await self.records.get(self._leases, id)
+        if lease is None or surely_dead(lease.value["name"]):
             return False
-        lease = await self.records.get(self._leases, name.partition("|")[0])
-        return lease is not None and float(lease.value["until"]) > self.clock().timestamp()
+        return float(lease.value["until"]) > self.clock().timestamp()
 
     async def _forget_dead(self) -> None:
         for lease in await self.records.query(self._leases):
-            if not await self._alive(lease.value["name"]):
+            if not await self._alive(lease.key):
                 await self.records.commit(Delete(self._leases, lease.key))
 
     # -------------------------------------------------------------- places
@@ -308,44 +346,51 @@ class Spend:
         return f"{self.tenant}/calls/{at.year}-{at.month:02}"
 
 
-def period(budget: Budget, at: datetime) -> str:
-    """The period that a moment belongs to: `2026-08` or `2026-08-14`, in UTC."""
-    month = f"{at.year}-{at.month:02}"
-    return f"{month}-{at.day:02}" if budget.period == "day" else month
-
-
-def resets_at(budget: Budget, at: datetime) -> datetime:
-    """When the next period begins, in UTC."""
-    today = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if budget.period == "day":
-        return today + timedelta(days=1)
-    return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def counter(budget: Budget, at: datetime) -> str:
+def counter(budget: Budget, at: datetime, member: str = "") -> str:
     """The key of the record that counts a budget in the period of a moment."""
-    return f"{budget.id}/{period(budget, at)}"
+    return rules.place(budget.id, rules.period(budget, at), member)
 
 
 def taken(request: str, how: str) -> Conflict:
     return Conflict(f"the request id {request!r} {how}; send each new request under an id of its own")
 
 
-def _status(budget: Budget, at: datetime, record: Record | None) -> BudgetStatus:
+def _status(budget: Budget, at: datetime, record: Record | None, member: str = "") -> BudgetStatus:
     value = record.value if record else {}
     spent = int(value.get("spent", 0))
-    state: Literal["ok", "alarm", "exhausted"] = "ok"
-    if spent >= budget.limit.micros:
-        state = "exhausted"
-    elif spent * 100 >= budget.limit.micros * budget.alarm_percent:
-        state = "alarm"
     held = int(value.get("held", 0))
-    return BudgetStatus(budget, period(budget, at), spent, held - spent, state, resets_at(budget, at))
+    return BudgetStatus(
+        budget,
+        rules.period(budget, at),
+        spent,
+        held - spent,
+        rules.state(budget, spent),
+        rules.resets_at(budget, at),
+        member,
+    )
 
 
 def _open_value(reservation: Reservation) -> Json:
-    value: Json = msgspec.to_builtins(reservation)
-    return value
+    """A reservation as a record: written at each call, so its names are short."""
+    quote = reservation.quote
+    payer = quote.payer
+    return {
+        "p": (payer.tenant, payer.department, payer.person, payer.assistant, payer.key),
+        "q": (quote.model, quote.provider, quote.operation, quote.estimate, quote.currency),
+        "s": quote.streamed,
+        "f": quote.fresh,
+        "b": reservation.counters,
+        "t": reservation.at.timestamp(),
+        "l": reservation.lease,
+        "v": reservation.seen,
+    }
+
+
+def _revived(record: Record) -> Reservation:
+    value = record.value
+    quote = Quote(record.key, Subject(*value["p"]), *cast(Any, value["q"]), value["s"], value["f"])
+    at = datetime.fromtimestamp(value["t"], UTC)
+    return Reservation(quote, tuple(value["b"]), at, value["l"], value["v"])
 
 
 def _row(reservation: Reservation, bill: Bill) -> Json:

@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 TAKE_BACK = (0.0, 0.05, 0.5, 5.0)
 """Pauses before each look at whether a reservation was made whose caller left meanwhile, in seconds."""
 
-GATHER = 0.004
-"""Seconds for which a call that is over waits for others, so that one commit settles them all."""
-
-LARGEST_GROUP = 16
+GATHER = 0.02
+"""Seconds for which a call that is over waits for others, so that one commit settles them all. Whoever needs its room
+or its account sooner does not wait for that.
+"""
 
 HELD_UP = 1.0
 """Seconds for which a call that finds no room waits for calls that are over to give theirs back."""
@@ -31,22 +31,26 @@ HELD_UP = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Till:
-    """The calls of this process: `under_way` are the request ids of those not settled yet."""
+    """The calls of this process: `under_way` are the request ids of those not settled yet, `over` waits to be."""
 
     spend: Spend
     limits: Limits
     under_way: set[str] = field(default_factory=set)
-    settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     over: list[Closed] = field(default_factory=list)
+    settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
     async def reserve(self, quote: Quote) -> Reservation:
         """Make room for a call. Raises what `Spend.reserve` does."""
-        if earlier := self.settling.get(quote.request):
-            await asyncio.wait([earlier])
+        if not quote.fresh and quote.request in self.under_way:
+            self.hurry()
+            if earlier := self.settling.get(quote.request):
+                await asyncio.wait([earlier])
         try:
             return await self._reserve(quote)
         except BudgetExhausted:
+            self.hurry()
             if not self.settling:
                 raise
             await asyncio.wait(set(self.settling.values()), timeout=HELD_UP)
@@ -59,15 +63,22 @@ class Till:
         """
         bill = call.close(outcome)
         self.limits.leave()
-        self.pay(call.reservation, bill)
+        self.over.append((call.reservation, bill))
+        if not self.timers:
+            self.timers.append(asyncio.get_running_loop().call_later(GATHER, self.hurry))
         return bill
 
-    def pay(self, reservation: Reservation, bill: Bill) -> None:
-        """Settle a call beside the caller, together with others that are over by then."""
-        gathering = self.over[0][0].quote.request if self.over else ""
-        work = self.settling[gathering] if gathering else self.beside(self._end())
-        self.over.append((reservation, bill))
-        self.settling[reservation.quote.request] = work
+    def hurry(self) -> None:
+        """Settle at once what is over by now."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+        groups = self.spend.groups(self.over)
+        self.over.clear()
+        for group in groups:
+            work = self.beside(self._end(group))
+            for reservation, _ in group:
+                self.settling[reservation.quote.request] = work
 
     def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Work beside the caller, held on to until it is done."""
@@ -78,6 +89,7 @@ class Till:
 
     async def drained(self, timeout: float | None = None) -> None:
         """Wait for the work that has been started so far."""
+        self.hurry()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=timeout)
 
@@ -124,19 +136,13 @@ class Till:
         finally:
             self.under_way.discard(reservation.quote.request)
 
-    async def _end(self) -> None:
-        """Settle every call that is over when the time to gather has passed."""
-        await asyncio.sleep(GATHER)
-        over = self.over.copy()
-        self.over.clear()
-        for start in range(0, len(over), LARGEST_GROUP):
-            group = over[start : start + LARGEST_GROUP]
-            try:
-                await self._settle(group)
-            finally:
-                for reservation, _ in group:
-                    self.under_way.discard(reservation.quote.request)
-                    self.settling.pop(reservation.quote.request, None)
+    async def _end(self, group: Sequence[Closed]) -> None:
+        try:
+            await self._settle(group)
+        finally:
+            for reservation, _ in group:
+                self.under_way.discard(reservation.quote.request)
+                self.settling.pop(reservation.quote.request, None)
 
     async def _settle(self, group: Sequence[Closed]) -> None:
         pause = 0.1
