@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import re
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +16,7 @@ import pytest
 
 from strata.errors import UpstreamBroken
 from strata.gateway import awskeys
+from strata.gateway.options import Deployment
 from strata.gateway.sigv4 import Credentials
 from strata.types import Json
 
@@ -180,3 +184,14 @@ async def test_the_request_for_a_role_is_signed_with_the_keys_at_hand(replay: Re
     assert replay.got[0].headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=BASE/")
     assert b"Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A2%3Arole%2Fm" in replay.got[0].body
     await keys.close()
+
+
+@pytest.mark.parametrize("page", ["anthropic", "bedrock", "sagemaker"])
+def test_the_examples_in_the_docs_are_deployments(page: str):
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "providers" / f"{page}.md").read_text()
+    provider = importlib.import_module(f"strata.gateway.providers.{page}")
+    for block in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL):
+        for name, model in tomllib.loads(block)["models"].items():
+            options = {key: "http://127.0.0.1/x" if "URI" in str(it) else it for key, it in model["options"].items()}
+            made = provider.make("", Deployment(name, model["kind"], page, model["model"], options=options))
+            assert ("chat" in made.operations) == (model["kind"] == "chat")

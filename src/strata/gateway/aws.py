@@ -18,6 +18,7 @@ from strata.gateway import awskeys
 from strata.gateway.connection import Connection, TooMuch
 from strata.gateway.eventstream import Frames, Garbled, Message
 from strata.gateway.options import Deployment
+from strata.gateway.retry_after import wanted
 from strata.gateway.sigv4 import sign
 from strata.gateway.sse import Events
 from strata.gateway.upstream import Reply, Upstream
@@ -67,12 +68,13 @@ class Service(Upstream):
         return self.named(name or str(own.get("__type") or ""), message, status, retry_after)
 
     async def _refusal(self, connection: Connection) -> StrataError:
-        headers = {name: value.decode("latin-1") for name, value in connection.headers.items()}
+        name = connection.headers.get(b"x-amzn-errortype", b"").decode("latin-1")
+        status, wait = connection.status, wanted(connection.headers)
         try:
             data = await connection.whole(64 * 1024)
         except TooMuch:
             data = b""
-        return self.said(headers.get(b"x-amzn-errortype", ""), data, connection.status, headers.get(b"retry-after"))
+        return self.said(name, data, status, None if wait is None else str(wait))
 
 
 @dataclass(slots=True)

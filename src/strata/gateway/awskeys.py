@@ -269,4 +269,4 @@ def domain(region: str) -> str:
 
 
 def _near(name: str, url: str) -> Upstream:
-    return Upstream(name, Host(url), {}, TIMEOUT, TIMEOUT, 1024 * 1024)
+    return Upstream(name, Host(url), {}, TIMEOUT, TIMEOUT, TIMEOUT, max_response=1024 * 1024)
