@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -42,6 +44,17 @@ gateway = "http://127.0.0.1:{gateway}"
 kind = "chat"
 provider = "echo"
 price = {{ request = "0.01" }}
+
+[models.cheap]
+kind = "chat"
+provider = "echo"
+price = {{ request = "0.0001" }}
+
+[models.slow]
+kind = "chat"
+provider = "echo"
+price = {{ request = "0.01" }}
+options = {{ script = {{ delay = 30 }} }}
 
 [[departments]]
 id = "lab"
@@ -113,8 +126,12 @@ class Gateway:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def chat(self, text: str) -> int:
-        return self.ask(model="chat", messages=[{"role": "user", "content": text}], max_tokens=10)[0]
+    def chat(self, text: str, model: str = "chat") -> int:
+        """The status of a call; 0 where the connection broke."""
+        try:
+            return self.ask(model=model, messages=[{"role": "user", "content": text}], max_tokens=10)[0]
+        except (OSError, http.client.HTTPException):
+            return 0
 
     def end(self) -> None:
         for process in reversed(self.processes):
@@ -179,14 +196,54 @@ def test_workers_share_the_port_keys_and_budgets_are_replaced_and_end_together(g
     assert statuses == {200: 10, 429: 30}  # the limit is 50 calls at 0.01
 
     gateway.wait(lambda: sum(gateway.ask("/readyz")[1]["backlog"]["gateway"].values()) == 0)
-    (counter,) = asyncio.run(stored(gateway, "acme/budgets")).values()
-    assert counter == {"held": 500_000, "spent": 500_000}
+    assert budget(gateway) == {"held": 500_000, "spent": 500_000}
 
     workers = gateway.workers()
     gateway.boss.send_signal(signal.SIGTERM)
     assert gateway.boss.wait(60) == 0
     assert not [pid for pid in workers if alive(pid)]
     assert asyncio.run(stored(gateway, "acme/leases")) == {}
+
+
+def budget(gateway: Gateway) -> dict:
+    (counter,) = asyncio.run(stored(gateway, "acme/budgets")).values()
+    return counter
+
+
+def test_calls_that_die_with_all_workers_are_paid_for_by_those_who_come_after(gateway):
+    with ThreadPoolExecutor(9) as threads:
+        calls = [threads.submit(gateway.chat, f"number {n}", "slow") for n in range(9)]
+        gateway.wait(lambda: len(asyncio.run(stored(gateway, "acme/reservations"))) == 9)
+        for pid in gateway.workers():
+            os.kill(pid, signal.SIGKILL)
+        assert [call.result() for call in calls] == [0] * 9
+    gateway.wait(lambda: not asyncio.run(stored(gateway, "acme/reservations")))
+    assert budget(gateway) == {"held": 90_000, "spent": 90_000}
+    gateway.wait(lambda: gateway.chat("and one more") == 200)
+
+
+@pytest.mark.parametrize("gateway", ["postgres"], indirect=True)
+def test_a_database_that_crashes_under_the_workers_costs_no_call_and_no_cent(gateway, postgres):
+    statuses: list[int] = []
+    ending = threading.Event()
+
+    def keep_asking() -> None:
+        while not ending.is_set():
+            statuses.append(gateway.chat("again", "cheap"))
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(keep_asking)
+        gateway.wait(lambda: len(statuses) > 10)
+        postgres.stop("immediate")
+        postgres.start()
+        before = len(statuses)
+        gateway.wait(lambda: len(statuses) > before + 10)
+        ending.set()
+    assert set(statuses) == {200}
+    gateway.wait(lambda: not asyncio.run(stored(gateway, "acme/reservations")))
+    assert budget(gateway) == {"held": 100 * len(statuses), "spent": 100 * len(statuses)}
+    gateway.wait(lambda: sum(gateway.ask("/readyz")[1]["backlog"]["gateway"].values()) == 0)
 
 
 def test_workers_end_when_nobody_looks_after_them_any_more(tmp_path):
