@@ -124,7 +124,7 @@ class PassagesFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecorded(Event):
-    """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled.
+    """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled, cached.
     `model` is our own name for it, `deployment` the one behind it that answered, after so many `attempts`.
     """
 

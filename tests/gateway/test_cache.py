@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strata.errors import Forbidden
 from strata.gateway.cache import AnswerCache
 from strata.gateway.caller import Ask, Caller
 from strata.types import Principal, Subject
 
-INES = Caller(Principal("t", "ines", department="research"), Subject("t", "research", "ines"))
-OMAR = Caller(Principal("t", "omar", department="research"), Subject("t", "research", "omar"))
-LENA = Caller(Principal("t", "lena", department="finance"), Subject("t", "finance", "lena"))
+from .conftest import TENANT, echo, world
+
+
+def caller(name: str, department: str) -> Caller:
+    principal = Principal(TENANT, name, department=department, roles=frozenset({"member"}))
+    return Caller(principal, Subject(TENANT, department, name))
+
+
+INES, OMAR, LENA = caller("ines", "research"), caller("omar", "research"), caller("lena", "finance")
 
 
 def cache(**more) -> AnswerCache:
-    return AnswerCache("t", "rules-1", **{"ttl": 60.0, **more})
+    return AnswerCache(TENANT, "rules-1", **{"ttl": 60.0, **more})
 
 
 def ask(text: str = "hi", **more) -> Ask:
@@ -62,7 +70,7 @@ def test_another_tenant_other_rules_another_form_and_another_classification_are_
         cache().key(INES, ask(), streamed=True),
         cache().key(INES, replace(ask(), classification="restricted"), streamed=False),
         AnswerCache("u", "rules-1", 60.0).key(INES, ask(), streamed=False),
-        AnswerCache("t", "rules-2", 60.0).key(INES, ask(), streamed=False),
+        AnswerCache(TENANT, "rules-2", 60.0).key(INES, ask(), streamed=False),
     }
     assert len(keys) == 5
 
@@ -131,3 +139,49 @@ async def test_answers_run_out_and_the_oldest_make_room():
     assert it.find(it.key(INES, ask("19"), streamed=False))
     at = 61.0
     assert it.find(it.key(INES, ask("19"), streamed=False)) is None
+
+
+# ------------------------------------------------------------------ through the gateway
+
+
+async def test_a_repeated_request_is_answered_without_a_call_and_costs_nothing():
+    async with world(echo(reply="x"), cache_seconds=60.0) as it:
+        first, again = [await it.gateway.whole(INES, ask_echo(f"r{number}")) for number in range(2)]
+        assert (first.reused, again.reused) == ("", "hit")
+        assert first.body == again.body
+        assert again.bill.cost == 0
+        assert it.echo().calls == 1
+        facts = {fact.outcome: fact.cost_micros for fact in await it.facts()}
+        assert facts == {"ok": first.bill.cost, "cached": 0}
+
+
+async def test_a_repeated_stream_is_the_same_stream_and_costs_nothing():
+    async with world(echo(chunks=["a", "b"]), cache_seconds=60.0) as it:
+        streams = []
+        for number in range(2):
+            async with aclosing(it.gateway.pieces(INES, ask_echo(f"r{number}"))) as pieces:
+                streams.append([piece async for piece in pieces])
+        (*first, made), (*again, reused) = streams
+        assert [piece for some in first for piece in some] == [piece for some in again for piece in some]
+        assert (made.reused, reused.reused) == ("", "hit")
+        assert reused.closing[0]["usage"]["cost_micros"] == 0
+        assert made.closing[0]["usage"]["completion_tokens"] == reused.closing[0]["usage"]["completion_tokens"]
+        assert it.echo().calls == 1
+
+
+async def test_who_wants_a_fresh_answer_gets_one():
+    async with world(echo(reply="x"), cache_seconds=60.0) as it:
+        for number in range(2):
+            await it.gateway.whole(INES, replace(ask_echo(f"r{number}"), reuse=False))
+        assert it.echo().calls == 2
+
+
+async def test_the_cache_is_no_way_around_a_keys_scope():
+    async with world(echo(reply="x"), cache_seconds=60.0, cache_circle="tenant") as it:
+        await it.gateway.whole(INES, ask_echo("r1"))
+        with pytest.raises(Forbidden):
+            await it.gateway.whole(replace(OMAR, models=frozenset({"another"})), ask_echo("r2"))
+
+
+def ask_echo(request: str) -> Ask:
+    return Ask("chat", {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}, request)

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+from strata import budgets as rules
 from strata import plugins
 from strata.access import Access
 from strata.errors import Misconfigured
+from strata.gateway.borders import borders
+from strata.gateway.cache import CIRCLES, AnswerCache, Circle
 from strata.gateway.gateway import ModelGateway
 from strata.gateway.guarding import guards
 from strata.gateway.keys import Keys
 from strata.gateway.lease import mine
 from strata.gateway.limits import Limits
+from strata.gateway.metrics import Metrics
 from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
 from strata.gateway.prices import Tariff, published
+from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Route, Standing, Target
-from strata.gateway.spend import KINDS, Spend
+from strata.gateway.spend import Spend
+from strata.gateway.telemetry import Telemetry
+from strata.gateway.telling import Telling
 from strata.gateway.till import Till
+from strata.gateway.tracing import tracing
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
 
-async def build(options: Options, *, tenant: str, records: Records, access: Access) -> ModelGateway:
-    """The gateway, with what an earlier crash left already settled.
+async def build(
+    options: Options, *, tenant: str, records: Records, access: Access, figures: Path | None = None
+) -> ModelGateway:
+    """The gateway, with what an earlier crash left already settled. `figures` is the folder in which the workers of one
+    host leave what they counted.
 
-    Raises `Misconfigured` with every mistake in the deployments and budgets.
+    Raises `Misconfigured` with every mistake in the deployments, budgets, routes and guardrails.
     """
     wrong: list[str] = []
     routes: dict[str, Route] = {}
@@ -53,19 +65,32 @@ async def build(options: Options, *, tenant: str, records: Records, access: Acce
         Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
         Limits(options.requests_per_minute, options.max_concurrent),
     )
+    telemetry = Telemetry(Metrics(figures), tracing(options.otlp_endpoint))
     gateway = ModelGateway(
         tenant,
         options,
         records,
-        access,
+        Rights(access, tenant),
+        borders(access, options.region, options.classification, options.models),
         Router(targets, routes),
         till,
         guards(guardrails),
         Keys(records, access, tenant),
         Shadows(till),
+        Telling(tenant, records, telemetry, till.beside),
+        _cache(options, tenant, access),
     )
+    telemetry.metrics.gauges += [gateway.gauges]
     await gateway.start()
     return gateway
+
+
+def _cache(options: Options, tenant: str, access: Access) -> AnswerCache:
+    """Guardrails and models cannot change under it: new settings make a new gateway."""
+    if options.cache_circle not in CIRCLES:
+        raise Misconfigured(f"gateway.cache_circle: {options.cache_circle!r} is none of {', '.join(CIRCLES)}")
+    circle = cast("Circle", options.cache_circle)
+    return AnswerCache(tenant, access.version, options.cache_seconds, circle, options.cache_bytes)
 
 
 def _target(options: RouteOptions, routes: Mapping[str, Route]) -> Target:
@@ -133,10 +158,7 @@ def _budget_mistakes(budgets: Iterable[Budget], routes: Iterable[Route]) -> list
     currencies = {route.tariff.currency: route.deployment.name for route in routes if not route.tariff.free}
     seen: set[str] = set()
     for budget in budgets:
-        kind, _, value = budget.subject.partition(":")
-        if budget.subject != "tenant" and (kind not in KINDS or not value):
-            choices = ", ".join(f"{kind}:NAME" for kind in KINDS)
-            wrong.append(f"budgets.{budget.id}: the subject {budget.subject!r} is none of tenant, {choices}")
+        wrong += [f"budgets.{budget.id}: {mistake}" for mistake in rules.mistakes(budget)]
         if budget.id in seen:
             wrong.append(f"budgets.{budget.id}: there are two budgets of this id")
         seen.add(budget.id)

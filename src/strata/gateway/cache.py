@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import orjson
 
@@ -24,6 +24,7 @@ from strata.gateway.caller import Ask, Caller
 from strata.types import Json
 
 Circle = Literal["caller", "department", "tenant"]
+CIRCLES: tuple[str, ...] = get_args(Circle)
 OVERHEAD = 500
 """Bytes that an entry takes besides its answer."""
 

@@ -28,7 +28,8 @@ class Ask:
     `request` is the caller's id for the call, by which it is made and charged once; `fresh` says that it was made at
     random just now. `size` is the request's length in bytes. `session` keeps a conversation on one variant.
     `classification` is that of the most confidential thing inside, where the caller says it. `timeout` is the time in
-    seconds that the caller allows for all tries together; 0 where it does not say.
+    seconds that the caller allows for all tries together; 0 where it does not say. `trace` is its
+    `traceparent`; `reuse`: an answer that was given before will do.
     """
 
     operation: str
@@ -39,3 +40,5 @@ class Ask:
     session: str = ""
     classification: str = ""
     timeout: float = 0.0
+    trace: str = ""
+    reuse: bool = True

@@ -11,17 +11,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import orjson
 
-from strata.access import Access, Resource
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
-from strata.events import CallRefused, GuardrailActed
 from strata.gateway import speaking
+from strata.gateway.borders import Borders
+from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS
@@ -30,11 +30,13 @@ from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
 from strata.gateway.options import Options
+from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.opening import opening
 from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Target
 from strata.gateway.spend import Bill, Outcome, Quote
+from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.watching import watching
 from strata.ports.records import Records
@@ -50,11 +52,15 @@ from strata.types import (
     Money,
     Principal,
     Subject,
+    Usage,
 )
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+NOTED = 15.0
+"""Seconds between two times that the last uses of keys and this worker's figures are written down."""
 
 DRAIN = 10.0
 """Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
@@ -62,12 +68,13 @@ DRAIN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole answer in the JSON of its operation, and what it cost."""
+    """A whole answer in the JSON of its operation, and what it cost. `reused`: it was kept (hit) or shared."""
 
     request: str
     body: Json
     bill: Bill
     currency: str
+    reused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,14 @@ class Ended:
     bill: Bill
     currency: str
     closing: list[Json]
+    reused: str = ""
 
 
 @dataclass(slots=True)
 class State:
-    """What a gateway remembers between calls, in this process only: who may call what, and whose haste was told."""
+    """What runs beside the calls while the gateway lives."""
 
-    permitted: dict[tuple[Principal, str], bool] = field(default_factory=dict)
-    told: dict[str, float] = field(default_factory=dict)
-    keeper: asyncio.Task[None] | None = None
+    keepers: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,15 @@ class ModelGateway:
     tenant: str
     options: Options
     records: Records
-    access: Access
+    rights: Rights
+    borders: Borders
     router: Router
     till: Till
     guards: Guards
     keys: Keys
     shadows: Shadows
+    telling: Telling
+    cache: AnswerCache
     state: State = field(default_factory=State, repr=False)
 
     # -------------------------------------------------------------- the contract
@@ -145,17 +154,33 @@ class ModelGateway:
 
     async def models(self, principal: Principal) -> list[Model]:
         """The models that this principal may call."""
-        return [target.model for target in self.router if self._permitted(principal, target.name)]
+        return [target.model for target in self.router if self.rights.may_call(principal, target.name)]
 
     async def budgets(self, principal: Principal) -> list[BudgetStatus]:
         """The budgets that this principal may see, with every call counted that this process has finished."""
         await self.till.drained(DRAIN)
-        return [status for status in await self.till.spend.status() if self._may_see(principal, status.budget.subject)]
+        return [it for it in await self.till.spend.status() if self.rights.may_see(principal, it.budget.subject)]
 
     # -------------------------------------------------------------- the JSON of any dialect
 
     async def whole(self, caller: Caller, ask: Ask) -> Answered:
-        """One answer. Raises what `contracts.Gateway.complete` does."""
+        """One answer, made now or kept from before. Raises what `contracts.Gateway.complete` does."""
+        if not (self.cache.on and ask.reuse):
+            return await self._whole(caller, ask)
+        made: list[Answered] = []
+
+        async def make() -> list[Json]:
+            made.append(await self._whole(caller, ask))
+            return [made[0].body]
+
+        target = self._target(caller, ask)
+        (body,), how = await self.cache.once(self.cache.key(caller, ask, streamed=False), make)
+        if made:
+            return made[0]
+        bill = self.telling.reused(caller, ask, target)
+        return Answered(ask.request, body, bill, target.currency, how)
+
+    async def _whole(self, caller: Caller, ask: Ask) -> Answered:
         call = await self._admit(caller, ask)
         outcome: Outcome = "client-gone"
         attempts, name = call.attempts, call.attempts.target.name
@@ -189,6 +214,17 @@ class ModelGateway:
 
         Leaving early (closing the generator, or being cancelled) stops the vendor and settles what was used.
         """
+        key, noted = b"", None
+        if self.cache.on and ask.reuse:
+            target = self._target(caller, ask)
+            key, noted = self.cache.key(caller, ask, streamed=True), []
+            if found := self.cache.find(key):
+                *pieces, end = found
+                self.cache.hits += 1
+                bill = self.telling.reused(caller, ask, target)
+                yield pieces
+                yield self._ended(ask, bill, target, end["kept"], end["last"], Usage(**end["usage"]), "hit")
+                return
         call = await self._admit(caller, ask, streamed=True)
         outcome: Outcome = "client-gone"
         attempts, dialect, name = call.attempts, call.dialect, call.attempts.target.name
@@ -212,6 +248,8 @@ class ModelGateway:
                             if call.watching is not None and told:
                                 told = await self._watched(caller, call, call.watching.pieces(told))
                             if told:
+                                if noted is not None:
+                                    noted += [orjson.loads(orjson.dumps(piece)) for piece in told]
                                 yield told
                             pieces = await anext(source, None)
                     attempts.ended()
@@ -225,26 +263,41 @@ class ModelGateway:
             outcome = "ok"
             if call.watching is not None:
                 if told := await self._watched(caller, call, call.watching.rest()):
+                    if noted is not None:
+                        noted += [orjson.loads(orjson.dumps(piece)) for piece in told]
                     yield told
                 kept = await self._watched(caller, call, call.watching.pieces(kept))
         finally:
             bill = self._over(caller, call, outcome)
-        currency = attempts.target.currency
-        closing = dialect.closing(kept, last, bill.usage, {"cost_micros": bill.cost, "currency": currency})
-        yield Ended(call.reservation.quote.request, bill, currency, closing)
+        if noted is not None:
+            self.cache.misses += 1
+            self.cache.keep(key, [*noted, {"kept": kept, "last": last, "usage": asdict(bill.usage)}])
+        yield self._ended(ask, bill, attempts.target, kept, last, bill.usage)
+
+    def _ended(
+        self, ask: Ask, bill: Bill, target: Target, kept: list[Json], last: Json, usage: Usage, reused: str = ""
+    ) -> Ended:
+        cost = {"cost_micros": bill.cost, "currency": target.currency}
+        closing = DIALECTS[ask.operation].closing(kept, last, usage, cost)
+        return Ended(ask.request, bill, target.currency, closing, reused)
 
     # -------------------------------------------------------------- one call
 
-    async def _admit(self, caller: Caller, ask: Ask, *, streamed: bool = False) -> Call:
-        """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
+    def _target(self, caller: Caller, ask: Ask) -> Target:
+        """What the caller asks of, if it may ask that."""
         dialect = DIALECTS[ask.operation]
         target = self.router.find(ask.body.get("model"), dialect.KINDS)
-        self._must_be_permitted(caller, target, ask)
+        self.rights.require(caller, target.name, ask)
         dialect.check(ask.body)
+        return target
+
+    async def _admit(self, caller: Caller, ask: Ask, *, streamed: bool = False) -> Call:
+        """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
+        dialect, target = DIALECTS[ask.operation], self._target(caller, ask)
         try:
             self.till.limits.enter(caller.name)
         except RateLimited as error:
-            self._refused(caller, target.name, ask.request, error)
+            self.telling.refused(caller, target.name, ask.request, error)
             raise
         try:
             size = ask.size or _size(ask.body)
@@ -255,9 +308,10 @@ class ModelGateway:
             try:
                 await pass_all(guardrails.all, submission)
             finally:
-                self._acted(caller, submission, ask.request)
+                self.telling.judged(caller, submission, ask.request)
             most = dialect.bound(ask.body, self.options.default_max_tokens)
-            attempts = self.router.begin(target, caller, ask, most, streamed=streamed)
+            objection = self.borders.objection(ask.classification, submission.labels)
+            attempts = self.router.begin(target, caller, ask, most, streamed=streamed, objection=objection)
             quote = Quote(
                 ask.request,
                 caller.payer,
@@ -278,10 +332,10 @@ class ModelGateway:
         except BaseException as error:
             self.till.limits.leave()
             if isinstance(error, Blocked):
-                self._refused(caller, target.name, ask.request, error.error, error.guardrail)
+                self.telling.refused(caller, target.name, ask.request, error.error, error.guardrail)
                 raise error.error from error
-            if isinstance(error, BudgetExhausted):
-                self._refused(caller, target.name, ask.request, error)
+            if isinstance(error, BudgetExhausted | Forbidden):
+                self.telling.refused(caller, target.name, ask.request, error)
             raise
 
     async def _watched(self, caller: Caller, call: Call, look: Coroutine[Any, Any, _T]) -> _T:
@@ -289,87 +343,18 @@ class ModelGateway:
         try:
             return await look
         except Blocked as error:
-            self._refused(caller, call.attempts.target.name, call.ask.request, error.error, error.guardrail)
+            self.telling.refused(caller, call.attempts.target.name, call.ask.request, error.error, error.guardrail)
             raise error.error from error
 
     def _over(self, caller: Caller, call: Call, outcome: Outcome) -> Bill:
         """The call has ended: its bill, settled beside the caller, and what the guardrails found in the answer."""
         call.attempts.left()
-        if call.watching is not None:
-            self._acted(caller, call.submission, call.ask.request)
-        return self.till.end(call, outcome)
-
-    # -------------------------------------------------------------- rights and refusals
+        bill = self.till.end(call, outcome)
+        self.telling.ended(caller, call, bill)
+        return bill
 
     def _payer(self, principal: Principal, assistant: str) -> Subject:
         return Subject(principal.tenant, principal.department, principal.id, assistant)
-
-    def _must_be_permitted(self, caller: Caller, target: Target, ask: Ask) -> None:
-        name = target.name
-        if not self._permitted(caller.principal, name):
-            raise Forbidden(f"{caller.principal.id!r} may not call the model {name!r}; ask a platform engineer")
-        if (caller.models is not None and name not in caller.models) or (
-            caller.operations is not None and ask.operation not in caller.operations
-        ):
-            raise Forbidden(f"this API key is not for {ask.operation} with the model {name!r}; ask for one that is")
-
-    def _permitted(self, principal: Principal, model: str) -> bool:
-        permitted = self.state.permitted.get((principal, model))
-        if permitted is None:
-            if len(self.state.permitted) > 50_000:
-                self.state.permitted.clear()
-            permitted = self.access.may(principal, "call", Resource.plain("Model", self.tenant, model))
-            self.state.permitted[principal, model] = permitted
-        return permitted
-
-    def _may_see(self, principal: Principal, subject: str) -> bool:
-        kind, _, id_ = subject.partition(":")
-        if kind == "person" and id_ == principal.id and principal.tenant == self.tenant:
-            return True
-        if kind == "department":
-            return self.access.may(principal, "report", Resource.department(self.tenant, id_))
-        return self.access.may(principal, "report", Resource.plain("Tenant", self.tenant, self.tenant))
-
-    def _refused(self, caller: Caller, model: str, request: str, error: StrataError, guardrail: str = "") -> None:
-        """Tell the fact beside the caller. Of a caller who is too fast it is told once a minute."""
-        if isinstance(error, RateLimited):
-            if self.state.told.get(caller.name, 0.0) > time.monotonic():
-                return
-            if len(self.state.told) > 10_000:
-                self.state.told.clear()
-            self.state.told[caller.name] = time.monotonic() + 60
-        fact = CallRefused(
-            tenant=self.tenant,
-            actor=caller.principal.id,
-            request=request,
-            payer=caller.payer,
-            model=model,
-            reason=f"{guardrail or 'gateway'}: {error.slug}",
-            budget=str(error.more.get("budget", "")),
-        )
-        self.till.beside(self._tell(fact))
-
-    def _acted(self, caller: Caller, submission: Submission, request: str) -> None:
-        """Tell what guardrails have found so far, beside the caller."""
-        if not submission.findings:
-            return
-        findings = tuple(asdict(finding) for finding in submission.findings)
-        submission.findings.clear()
-        fact = GuardrailActed(
-            tenant=self.tenant,
-            actor=caller.principal.id,
-            request=request,
-            payer=caller.payer,
-            model=submission.model,
-            findings=findings,
-        )
-        self.till.beside(self._tell(fact))
-
-    async def _tell(self, fact: CallRefused | GuardrailActed) -> None:
-        try:
-            await self.records.commit(events=[fact])
-        except StrataError as error:
-            log.warning("%s of %s could not be recorded: %s", fact.kind, fact.request, error)
 
     # -------------------------------------------------------------- the life of the gateway
 
@@ -377,7 +362,33 @@ class ModelGateway:
         """Take the lease, settle what a crash left, and keep doing both while the gateway lives."""
         await self.till.spend.renew()
         await self.till.reconcile()
-        self.state.keeper = asyncio.get_running_loop().create_task(self.till.keep(self.options.reservation_ttl))
+        loop = asyncio.get_running_loop()
+        self.state.keepers += [
+            loop.create_task(self.till.keep(self.options.reservation_ttl)),
+            loop.create_task(self._note()),
+        ]
+
+    async def _note(self) -> None:
+        """Write down now and then what is only counted in memory: the last uses of keys, this worker's figures."""
+        while True:
+            await asyncio.sleep(NOTED)
+            await self._noted()
+
+    async def _noted(self) -> None:
+        try:
+            await self.keys.note_uses()
+            await asyncio.to_thread(self.telling.telemetry.metrics.leave)
+        except (StrataError, OSError) as error:
+            log.warning("uses of keys or figures could not be written down: %s", error)
+
+    def gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
+        """What stands now in this process: name, help, labels, value."""
+        yield "strata_gateway_under_way", "Calls under way in this worker.", {}, float(self.till.limits.under_way)
+        for name in ("hits", "misses", "shared"):
+            yield "strata_gateway_cache", "Uses of the exact cache.", {"result": name}, float(getattr(self.cache, name))
+        for name, route in self.router.routes.items():
+            closed = 0.0 if route.standing.breaker.untroubled or not route.standing.breaker.wait() else 1.0
+            yield "strata_gateway_breaker_open", "1 where nothing is sent to it.", {"deployment": name}, closed
 
     async def warm(self) -> None:
         """Load every embedded model, so that no caller waits for it."""
@@ -393,16 +404,18 @@ class ModelGateway:
         await self.till.drained()
 
     async def close(self) -> None:
-        if self.state.keeper is not None:
-            self.state.keeper.cancel()
+        for keeper in self.state.keepers:
+            keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self.state.keeper
+                await keeper
         await self.shadows.close()
         await self.till.drained(DRAIN)
         for task in list(self.till.tasks):
             task.cancel()
         for route in self.router.routes.values():
             await route.provider.close()
+        await self._noted()
+        self.telling.telemetry.close()
         with contextlib.suppress(StrataError):
             await self.till.spend.give_up()
 
