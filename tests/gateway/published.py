@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -29,6 +30,8 @@ def _nullable(value: Any) -> Any:
     """The description still says `nullable: true` in places, which JSON Schema says as a choice."""
     if isinstance(value, list):
         return [_nullable(it) for it in value]
+    if isinstance(value, date):
+        return value.isoformat()
     if not isinstance(value, dict):
         return value
     inner = {name: _nullable(it) for name, it in value.items() if name != "nullable"}
@@ -37,4 +40,8 @@ def _nullable(value: Any) -> Any:
 
 def mistakes(shared: Path, name: str, value: Any) -> list[str]:
     """What is wrong about the value, if it is to be such a one."""
-    return [f"{error.json_path}: {error.message[:200]}" for error in schema(shared, name).iter_errors(value)]
+    return [f"{place(error)}: {error.message[:200]}" for error in schema(shared, name).iter_errors(value)]
+
+
+def place(error: Any) -> str:
+    return "$" + "".join(f"[{it}]" if isinstance(it, int) else f".{it}" for it in error.instance_path)
