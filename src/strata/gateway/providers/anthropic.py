@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from strata.errors import Misconfigured, UpstreamBroken
-from strata.gateway.dialects import from_messages, to_messages
+from strata.gateway.dialects import from_messages, nonsense, to_messages
 from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.gateway.upstream import Upstream
@@ -35,7 +35,10 @@ class Anthropic:
     async def whole(self, operation: str, request: Json) -> Json:
         body, headers = self._own(operation, request)
         answer = await self.upstream.json(PATHS[operation], body, headers)
-        return from_messages.completion(answer) if operation == "chat" else answer
+        if operation != "chat":
+            return answer
+        with nonsense.answered(self.upstream.name):
+            return from_messages.completion(answer)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
         body, headers = self._own(operation, request)
@@ -45,7 +48,10 @@ class Anthropic:
         async with aclosing(self.upstream.events(PATHS[operation], body, headers)) as source:
             async for events in source:
                 done = done or any(event.get("type") == "message_stop" for event in events)
-                pieces = events if reading is None else reading.chunks(events)
+                pieces = events
+                if reading is not None:
+                    with nonsense.answered(self.upstream.name):
+                        pieces = reading.chunks(events)
                 if pieces:
                     yield pieces
         if not done:
@@ -63,11 +69,15 @@ class Anthropic:
     def _own(self, operation: str, request: Json) -> tuple[Json, dict[str, str]]:
         """The request under the vendor's own names, and the headers that it asks for."""
         model = self.deployment.model or self.deployment.name
-        body = to_messages.request(request, model) if operation == "chat" else {**request, "model": model}
+        if operation == "chat":
+            with nonsense.asked():
+                body = to_messages.request(request, model)
+        else:
+            body = {**request, "model": model}
         body.pop("stream", None)
         for name in self.omit:
             body.pop(name, None)
-        beta = dict.fromkeys([*self.beta, *map(str, body.pop("betas", None) or ())])
+        beta = dict.fromkeys([*self.beta, *names(body.pop("betas", None))])
         return body, {"anthropic-beta": ",".join(beta)} if beta else {}
 
 

@@ -30,7 +30,7 @@ import orjson
 
 from strata.errors import UpstreamBroken
 from strata.gateway.aws import AWS
-from strata.gateway.dialects import from_converse, to_converse, to_invoke
+from strata.gateway.dialects import from_converse, nonsense, to_converse, to_invoke
 from strata.gateway.dialects.answer import Answer
 from strata.gateway.estimate import byte_bound, likely_tokens
 from strata.gateway.eventstream import Message
@@ -67,7 +67,8 @@ class Bedrock:
         if operation == "messages":
             return await self.aws.json(self._path("invoke"), self._messages(request), self.headers)
         said = await self.aws.json(self._path("converse"), self._converse(request))
-        return from_converse.completion(said, new_id(), self.model)
+        with nonsense.answered(self.aws.name):
+            return from_converse.completion(said, new_id(), self.model)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
         source = self._native(request) if operation == "messages" else self._chat(request)
@@ -80,8 +81,9 @@ class Bedrock:
         reading = from_converse.Reading(Answer(new_id(), self.model))
         async with aclosing(self.aws.messages(self._path("converse-stream"), body)) as source:
             async for messages in source:
-                for message in messages:
-                    reading.read(message.name, self.aws.service.object(message.payload))
+                with nonsense.answered(self.aws.name):
+                    for message in messages:
+                        reading.read(message.name, self.aws.service.object(message.payload))
                 if chunks := reading.answer.taken():
                     yield chunks
         if not reading.done:
@@ -119,7 +121,8 @@ class Bedrock:
         own = {**request, **self.guard}
         for name, value in self.fixed.items():
             own.setdefault(name, value)
-        body = to_converse.request(own, f"{self.family} {self.model}".strip())
+        with nonsense.asked():
+            body = to_converse.request(own, f"{self.family} {self.model}".strip())
         if self.beta:
             more = body.setdefault("additionalModelRequestFields", {})
             more["anthropic_beta"] = list(dict.fromkeys([*self.beta, *more.get("anthropic_beta", ())]))
@@ -131,7 +134,7 @@ class Bedrock:
         """A Messages request as InvokeModel takes it: the model is in the address, previews are in the body."""
         body = {name: value for name, value in request.items() if name not in {"model", "stream", "betas", *self.omit}}
         body.setdefault("anthropic_version", VERSION)
-        beta = [*self.beta, *(request.get("betas") or ()), *(request.get("anthropic_beta") or ())]
+        beta = [*self.beta, *names(request.get("betas")), *names(request.get("anthropic_beta"))]
         return {**body, "anthropic_beta": list(dict.fromkeys(beta))} if beta else body
 
     def _event(self, message: Message) -> Json:
