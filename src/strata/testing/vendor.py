@@ -12,6 +12,8 @@ What it does is written in the model's name, after `mock` and separated by `;`:
     mock;drop=3               breaks the connection after 3 pieces (0: without any answer)
     mock;error=2              sends an error event after 2 pieces
     mock;silent=2             sends 2 pieces, then nothing more
+    mock;role                 opens a stream with a piece that says nothing but the role
+    mock;long=8               refuses a request as too long for a context of 8 tokens
     mock;nousage              does not count tokens
     mock;cached=5;reasoning=3 reports cached prompt tokens and reasoning tokens
     mock;tools                calls a tool, its arguments in pieces
@@ -175,6 +177,9 @@ class Connection(asyncio.Protocol):
             error = {"error": {"message": f"the mock fails with {status}", "type": "mock", "code": None}}
             more = {"retry-after": script["retry"]} if "retry" in script else {}
             self._whole(int(status), error, more)
+        elif "long" in script:
+            told = f"This model's maximum context length is {script['long']} tokens."
+            self._whole(400, {"error": {"message": told, "type": "invalid_request_error"}})
         elif script.get("drop") == 0:
             self._drop(received)
         elif "html" in script:
@@ -285,6 +290,8 @@ def pieces(body: Json, script: Json, *, counted: bool) -> Iterator[Json]:
         finish = "tool_calls"
     else:
         text = answer_text(script)
+        if "role" in script:
+            yield piece({"role": "assistant", "content": ""})
         count = min(int(script.get("chunks", 4)), len(text))
         cuts = [len(text) * number // count for number in range(count + 1)]
         for number, (start_, end) in enumerate(pairwise(cuts)):
