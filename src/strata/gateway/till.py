@@ -63,10 +63,14 @@ class Till:
         """
         bill = call.close(outcome)
         self.limits.leave()
-        self.over.append((call.reservation, bill))
+        self.pay(call.reservation, bill)
+        return bill
+
+    def pay(self, reservation: Reservation, bill: Bill) -> None:
+        """Settle a call beside the caller, together with others that are over by then."""
+        self.over.append((reservation, bill))
         if not self.timers:
             self.timers.append(asyncio.get_running_loop().call_later(GATHER, self.hurry))
-        return bill
 
     def hurry(self) -> None:
         """Settle at once what is over by now."""
