@@ -41,4 +41,7 @@ class Ask:
     classification: str = ""
     timeout: float = 0.0
     trace: str = ""
+    form: tuple[str, bytes] | None = field(default=None, repr=False)
+    deployment: str = ""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     reuse: bool = True

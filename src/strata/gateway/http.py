@@ -1,57 +1,36 @@
-"""The door: OpenAI's API under `/v1`, as plain ASGI without a framework, because every call of everybody passes here.
+"""The door: the APIs of OpenAI and Anthropic, as plain ASGI without a framework, because every call of everybody passes here.
 
-POST `/v1/chat/completions` and `/v1/embeddings`, GET `/v1/models` and `/v1/models/{id}`, `/healthz`, `/readyz`.
-Answers carry `x-strata-request-id` and `x-strata-cost-micros`; a stream tells its cost in the last piece, where the
-caller asked for usage. A call is known by its `idempotency-key`, or by its `x-request-id` together with its body: sent
-again, it is neither made nor charged again.
+POST `/v1/chat/completions`, `/v1/responses`, `/v1/messages` (and `/count_tokens` below it), `/v1/embeddings`,
+`/v1/rerank`, `/v1/images/generations`, `/v1/audio/speech`, `/v1/audio/transcriptions`; GET `/v1/models` and
+`/v1/models/{id}`, `/healthz`, `/readyz`. `docs/reference/http-api.md` says what each takes and answers. A call is known
+by its `idempotency-key`, or by its `x-request-id` together with its body: sent again, it is neither made nor charged
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import math
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
 from urllib.parse import unquote
 
 import orjson
 
-from strata.errors import (
-    BudgetExhausted,
-    Conflict,
-    Deadline,
-    Forbidden,
-    Invalid,
-    Later,
-    NotFound,
-    RateLimited,
-    Refused,
-    StrataError,
-    TooLarge,
-    Unauthenticated,
-    Upstream,
-    UpstreamRefused,
-)
+from strata.errors import Invalid, NotFound, StrataError
+from strata.gateway import asked
+from strata.gateway.asked import OPERATIONS, Gone, Headers, Message, Receive, Scope
 from strata.gateway.caller import Ask, Caller
+from strata.gateway.dialects import media
 from strata.gateway.gateway import Answered, Ended, ModelGateway
-from strata.gateway.ids import fresh_id
 from strata.gateway.keys import Keys
-from strata.gateway.routing.headers import session_in, timeout_in
-from strata.types import Json, now
+from strata.gateway.voices import ANTHROPIC, Pairs, Voice, error_headers, voice_of
+from strata.types import Json
 
 log = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = dict[bytes, bytes]
-Operation = Literal["chat", "embeddings"]
 
 JSON = (b"content-type", b"application/json")
 STREAM = [
@@ -59,13 +38,8 @@ STREAM = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-MAX_ID = 200
 PATIENCE = 0.02
 """Seconds after which a call under way is watched for its client hanging up."""
-
-
-class Gone(Exception):
-    """The client hung up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +56,27 @@ class Door:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
+        path = asked.path_of(scope)
+        operation = OPERATIONS.get(path, "")
+        headers: Headers = dict(scope["headers"])
+        voice = voice_of(operation) if operation or b"anthropic-version" not in headers else ANTHROPIC
         try:
-            await self._route(scope, receive, send)
+            if operation:
+                await self._call(operation, voice, headers, scope, receive, send)
+            else:
+                await self._other(path, voice, headers, scope, send)
         except Gone:
             return
         except StrataError as error:
-            await _refuse(send, error)
+            await _refuse(send, voice, error)
         except Exception:
             log.exception("the gateway failed at %s %s", scope["method"], scope["path"])
-            await _refuse(send, StrataError("something went wrong in the gateway; it has been recorded"))
+            await _refuse(send, voice, StrataError("something went wrong in the gateway; it has been recorded"))
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
-        match path.rstrip("/") or "/":
-            case "/v1/chat/completions":
-                await self._call("chat", scope, receive, send)
-            case "/v1/embeddings":
-                await self._call("embeddings", scope, receive, send)
+    async def _other(self, path: str, voice: Voice, headers: Headers, scope: Scope, send: Send) -> None:
+        match path:
             case "/v1/models":
-                await self._models(scope, send)
+                await self._models(voice, headers, scope, send)
             case "/healthz":
                 _only(scope, "GET", "HEAD")
                 await _say(send, 200, {"status": "ok"})
@@ -112,43 +85,35 @@ class Door:
                 await self.gateway.ready()
                 await _say(send, 200, {"status": "ready"})
             case other if other.startswith("/v1/models/"):
-                await self._models(scope, send, unquote(other.removeprefix("/v1/models/")))
+                await self._models(voice, headers, scope, send, unquote(other.removeprefix("/v1/models/")))
             case other:
-                raise NotFound(
-                    f"there is nothing at {other}; this door has /v1/chat/completions, /v1/embeddings, /v1/models"
-                )
+                raise NotFound(f"there is nothing at {other}; this door has {', '.join(OPERATIONS)}, /v1/models")
 
-    async def _models(self, scope: Scope, send: Send, wanted: str = "") -> None:
+    async def _models(self, voice: Voice, headers: Headers, scope: Scope, send: Send, wanted: str = "") -> None:
         _only(scope, "GET", "HEAD")
-        caller = await self._caller(dict(scope["headers"]))
-        models = {
-            model.name: {"id": model.name, "object": "model", "created": 0, "owned_by": "strata", "kind": model.kind}
-            for model in await self.gateway.models(caller.principal)
-        }
-        if not wanted:
-            await _say(send, 200, {"object": "list", "data": list(models.values())})
-        elif wanted in models:
-            await _say(send, 200, models[wanted])
-        else:
-            raise NotFound(f"no model called {wanted!r}; there are {sorted(models)}", param="model")
-
-    async def _call(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
-        _only(scope, "POST")
-        headers: Headers = dict(scope["headers"])
         caller = await self._caller(headers)
-        raw = await _read(headers, receive, self.gateway.options.max_body)
-        body = _parsed(raw)
-        stream = operation == "chat" and _streams(body)
-        given = _request_id(headers, caller, raw)
-        ask = Ask(
-            operation,
-            body,
-            given or fresh_id("req"),
-            len(raw),
-            not given,
-            session_in(headers),
-            timeout=timeout_in(headers),
-        )
+        models = {model.name: model.kind for model in await self.gateway.models(caller.principal)}
+        if caller.models is not None:
+            models = {name: kind for name, kind in models.items() if name in caller.models}
+        told = _anthropic_model if voice is ANTHROPIC else _openai_model
+        if wanted and wanted not in models:
+            raise NotFound(f"no model called {wanted!r}; there are {sorted(models)}", param="model")
+        if wanted:
+            await _say(send, 200, told(wanted, models[wanted]))
+            return
+        listed: Json = {"object": "list", "data": [told(name, kind) for name, kind in models.items()]}
+        if voice is ANTHROPIC:
+            first, last = next(iter(models), None), next(reversed(models), None)
+            listed = {"data": listed["data"], "has_more": False, "first_id": first, "last_id": last}
+        await _say(send, 200, listed)
+
+    async def _call(
+        self, operation: str, voice: Voice, headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        _only(scope, "POST")
+        caller = await self._caller(headers)
+        raw = await asked.read(headers, receive, self.gateway.options.max_body)
+        ask, stream = asked.ask(operation, caller, headers, raw)
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -168,36 +133,36 @@ class Door:
         alarm = asyncio.get_running_loop().call_later(PATIENCE, look)
         try:
             if stream:
-                await self._stream(caller, ask, send)
+                await self._stream(caller, ask, voice, send)
             else:
-                await _answer(send, await self.gateway.whole(caller, ask))
+                await _answer(send, voice, ask, await self.gateway.whole(caller, ask))
         except asyncio.CancelledError:
             if not left or main is None:
                 raise
             main.uncancel()
             raise Gone from None
+        except StrataError as error:
+            await _refuse(send, voice, error, ask)
         finally:
             alarm.cancel()
             if watch is not None:
                 watch.remove_done_callback(leave)
                 watch.cancel()
 
-    async def _stream(self, caller: Caller, ask: Ask, send: Send) -> None:
-        options = ask.body.get("stream_options")
-        wants_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-        async with aclosing(self.gateway.pieces(caller, ask)) as pieces:
-            chunks = await anext(pieces)
-            headers = [*STREAM, (b"x-strata-request-id", ask.request.encode())]
+    async def _stream(self, caller: Caller, ask: Ask, voice: Voice, send: Send) -> None:
+        frames = voice.stream(ask.body)
+        async with aclosing(self.gateway.pieces(caller, ask)) as source:
+            pieces = await anext(source)
+            headers = [*STREAM, *_about(ask, voice), (b"x-strata-deployment", ask.deployment.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
-                while not isinstance(chunks, Ended):
-                    await _piece(send, b"".join([b"data: %b\n\n" % orjson.dumps(chunk) for chunk in chunks]))
-                    chunks = await anext(pieces)
+                while not isinstance(pieces, Ended):
+                    await send({"type": "http.response.body", "body": frames.pieces(pieces), "more_body": True})
+                    pieces = await anext(source)
             except StrataError as error:
-                await _piece(send, b"data: %b\n\n" % orjson.dumps(shape(error)), last=True)
+                await send({"type": "http.response.body", "body": frames.broken(error)})
                 return
-        usage = b"data: %b\n\n" % orjson.dumps(chunks.closing[0]) if wants_usage else b""
-        await _piece(send, usage + b"data: [DONE]\n\n", last=True)
+        await send({"type": "http.response.body", "body": frames.end(pieces.closing)})
 
     async def _caller(self, headers: Headers) -> Caller:
         given = headers.get(b"authorization", b"")
@@ -212,62 +177,9 @@ def app(gateway: ModelGateway, keys: Keys | None = None) -> Door:
     return Door(gateway, keys or gateway.keys)
 
 
-# ------------------------------------------------------------------ requests
-
-
 def _only(scope: Scope, *methods: str) -> None:
     if scope["method"] not in methods:
         raise Invalid(f"{scope['path']} takes {' or '.join(methods)}, not {scope['method']}", status=405)
-
-
-async def _read(headers: Headers, receive: Receive, limit: int) -> bytes:
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > limit:
-        raise TooLarge(f"the request has {int(declared)} bytes; at most {limit} are allowed")
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooLarge(f"the request has more than {limit} bytes, which is the most allowed")
-        if not message.get("more_body", False):
-            return b"".join([*parts, part]) if parts else part
-        parts.append(part)
-
-
-def _parsed(raw: bytes) -> Json:
-    try:
-        body = orjson.loads(raw)
-    except ValueError as error:
-        raise Invalid(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise Invalid("the body must be a JSON object")
-    return body
-
-
-def _streams(body: Json) -> bool:
-    stream = body.get("stream") or False
-    if not isinstance(stream, bool):
-        raise Invalid("'stream' must be true or false", param="stream")
-    return stream
-
-
-def _request_id(headers: Headers, caller: Caller, raw: bytes) -> str:
-    """The id under which the caller knows the call; empty when it gave none."""
-    key, traced = headers.get(b"idempotency-key"), headers.get(b"x-request-id")
-    given = key or traced
-    if not given:
-        return ""
-    name = given.decode("latin-1")
-    if len(name) > MAX_ID or not name.isascii() or not name.isprintable():
-        raise Invalid(f"a request id is at most {MAX_ID} printable ASCII characters")
-    if key:
-        return f"{caller.name}:{name}"
-    return f"{caller.name}:{name}.{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
 async def _hung_up(receive: Receive) -> Message:
@@ -279,79 +191,44 @@ async def _hung_up(receive: Receive) -> Message:
 # ------------------------------------------------------------------ answers
 
 
-async def _answer(send: Send, answer: Answered) -> None:
-    body = orjson.dumps(answer.body)
+async def _answer(send: Send, voice: Voice, ask: Ask, answer: Answered) -> None:
+    kind, body = media.spoken(answer.body) if ask.operation in media.RAW else (JSON[1], orjson.dumps(answer.body))
+    bill = answer.bill
     headers = [
-        JSON,
+        (JSON[0], kind),
         (b"content-length", b"%d" % len(body)),
-        (b"x-strata-request-id", answer.request.encode()),
-        (b"x-strata-cost-micros", b"%d" % answer.bill.cost),
+        *_about(ask, voice),
+        (b"x-strata-deployment", bill.deployment.encode()),
+        (b"x-strata-cost-micros", b"%d" % bill.cost),
         (b"x-strata-currency", answer.currency.encode()),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _say(send: Send, status: int, body: Json, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+def _about(ask: Ask, voice: Voice) -> Pairs:
+    """What every answer to a call says in its headers."""
+    return [(b"x-strata-request-id", ask.request.encode()), *voice.headers(ask.request), *ask.headers]
+
+
+async def _say(send: Send, status: int, body: Json, headers: Pairs | None = None) -> None:
     data = orjson.dumps(body)
     all_headers = [JSON, (b"content-length", b"%d" % len(data)), *(headers or ())]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": data})
 
 
-async def _piece(send: Send, data: bytes, *, last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": not last})
+async def _refuse(send: Send, voice: Voice, error: StrataError, ask: Ask | None = None) -> None:
+    headers = error_headers(error) + (_about(ask, voice) if ask else [])
+    await _say(send, voice.status(error), voice.error(error, ask.request if ask else ""), headers)
 
 
-async def _refuse(send: Send, error: StrataError) -> None:
-    headers: list[tuple[bytes, bytes]] = []
-    wait = _wait(error)
-    if wait is not None:
-        headers.append((b"retry-after", b"%d" % math.ceil(wait)))
-    if isinstance(error, BudgetExhausted):
-        headers.append((b"x-should-retry", b"false"))
-    if isinstance(error, Unauthenticated):
-        headers.append((b"www-authenticate", b"Bearer"))
-    await _say(send, status_of(error), shape(error), headers)
+def _openai_model(name: str, kind: str) -> Json:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "strata", "kind": kind}
 
 
-def _wait(error: StrataError) -> float | None:
-    """Seconds after which trying again makes sense."""
-    if isinstance(error, BudgetExhausted) and error.more.get("resets_at"):
-        resets = datetime.fromisoformat(str(error.more["resets_at"]))
-        return max((resets - now()).total_seconds(), 0)
-    if isinstance(error, Later | Upstream):
-        return error.retry_after
-    return None
-
-
-def status_of(error: StrataError) -> int:
-    """The status under `/v1`, where a request that is not well formed is a 400, as OpenAI's clients expect."""
-    if isinstance(error, Invalid):
-        return int(error.more.get("status", 400))
-    return error.status
-
-
-def shape(error: StrataError) -> Json:
-    """The error as OpenAI's clients read it."""
-    kind, code = next((found for type_, found in KINDS if isinstance(error, type_)), ("server_error", error.slug))
-    return {"error": {"message": error.detail, "type": kind, "param": error.more.get("param"), "code": code}}
-
-
-KINDS: tuple[tuple[type[StrataError], tuple[str, str]], ...] = (
-    (Unauthenticated, ("authentication_error", "invalid_api_key")),
-    (Forbidden, ("permission_error", "permission_denied")),
-    (NotFound, ("invalid_request_error", "model_not_found")),
-    (TooLarge, ("invalid_request_error", "request_too_large")),
-    (Conflict, ("invalid_request_error", "request_id_in_use")),
-    (BudgetExhausted, ("insufficient_quota", "budget_exhausted")),
-    (Refused, ("invalid_request_error", "invalid_request")),
-    (RateLimited, ("rate_limit_error", "rate_limit_exceeded")),
-    (Deadline, ("server_error", "deadline")),
-    (Later, ("server_error", "unavailable")),
-    (UpstreamRefused, ("invalid_request_error", "upstream_refused")),
-    (Upstream, ("upstream_error", "upstream_broken")),
-)
+def _anthropic_model(name: str, kind: str) -> Json:  # noqa: ARG001 - as its sibling
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
-from strata.gateway.dialects import count_tokens, messages_by_chat, responses_by_chat
+from strata.gateway.dialects import count_tokens, media, messages_by_chat, responses_by_chat
 from strata.gateway.dialects.strict import strictly
 from strata.gateway.provider import Provider
 from strata.types import Json
@@ -47,6 +47,8 @@ TRANSLATORS: dict[str, Translator] = {"messages": messages_by_chat, "responses":
 async def whole(provider: Provider, ask: Ask) -> Json:
     """The whole answer in the operation's dialect. Raises what the provider does, and `Invalid`."""
     if ask.operation in provider.operations:
+        if ask.operation in media.RAW:
+            return await media.asked(provider, ask)
         return await provider.whole(ask.operation, ask.body)
     if ask.operation == "count_tokens":
         return count_tokens.counted(ask.body, provider.count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strata.gateway.dialect import Dialect
-from strata.gateway.dialects import chat, count_tokens, embeddings, messages, rerank, responses
+from strata.gateway.dialects import chat, count_tokens, embeddings, media, messages, rerank, responses
 
 DIALECTS: dict[str, Dialect] = {
     "chat": chat,
@@ -12,5 +12,8 @@ DIALECTS: dict[str, Dialect] = {
     "count_tokens": count_tokens,
     "embeddings": embeddings,
     "rerank": rerank,
+    "images": media.IMAGES,
+    "speech": media.SPEECH,
+    "transcriptions": media.TRANSCRIPTIONS,
 }
 """The dialects that the gateway reads, by their operation."""
