@@ -22,6 +22,9 @@ PERSON = {"PERSON", "NOMBRE_SUJETO_ASISTENCIA", "NOMBRE_PERSONAL_SANITARIO", "GI
 PLACE = {"GPE", "LOCATION", "TERRITORIO", "PAIS", "CALLE", "STREET_ADDRESS", "CITY", "STATE", "STREET_NAME", "L"}
 ORGANISATION = {"ORGANIZATION", "HOSPITAL", "CENTRO_SALUD", "INSTITUCION", "G"}
 ROUNDS, COPIES, WIDTH = 5, 14, 4
+HIDDEN = 0.55
+"""Share of the words whose neighbours are hidden while learning, so that the word alone is learnt from too."""
+
 Example = tuple[str, list[dict[str, Any]], bool]
 
 
@@ -62,7 +65,7 @@ def filled(path: Path, chance: random.Random) -> list[Example]:
 def fill(template: str, lists: dict[str, list[str]], chance: random.Random) -> Example:
     def pick(name: str) -> str:
         word = chance.choice(lists[name])
-        if name in {"given", "family"} and chance.random() < 0.35:
+        if name in {"given", "family", "places"} and chance.random() < 0.35:
             word = altered(word, chance)
         return word.title().replace("'S", "'s") if name != "words" else word
 
@@ -172,8 +175,11 @@ def learn(
                     last = "O"
                     continue
                 clues = names.clues(line, at, last, whole)
-                if chance.random() < 0.3:
+                drawn = chance.random()
+                if drawn < 0.3:
                     clues = [clue for clue in clues if clue[0] not in "we"]
+                elif drawn < HIDDEN:
+                    clues = [clue for clue in clues if clue[0] not in "abcdhijkl"]
                 scores = [0.0] * WIDTH
                 for clue in clues:
                     row = now.get(clue)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
-CAPITAL = r"[A-ZÀ-ÞŁŚŻŠČŽŘĐĽİŐ]"
+CAPITAL = r"[A-ZÀ-ÖØ-ÞŁŚŻŠČŽŘĐĽİŐ]"
 NAME = rf"{CAPITAL}[\w'’.-]*"
 LINK = r"(?:de|del|la|las|los|el|y|e|da|do|dos|das|di|du|des|le|les|der|den|van|von|zum|zur|l['’]|d['’]|of|the|st\.?|i|na|s[tv]\.)"
 HOUSE = r"\d{1,5}(?:[ ]?[-/–][ ]?\d{1,4})?[ ]?(?:[A-Za-z](?!\w))?"
@@ -39,7 +39,7 @@ ZIP = re.compile(
     + CAPITAL
     + r"[a-zà-ÿ]{2,})|\d{2}-\d{3}(?= "
     + CAPITAL
-    + r")|\d{5}-\d{3,4}(?!\w)|\d{4} [A-Z]{2}(?!\w)|\d{3} \d{2}(?= "
+    + r")|\d{5}-\d{3,4}(?!\w)|\d{4} (?!UI|IU|MG|ML|KG|CM|MM|HZ|KW|AM|PM|KM|UA|BC|AD|CE|OR|AND|IN|TO)[A-Z]{2}(?![\w/])|\d{3} \d{2}(?= "
     + CAPITAL
     + r"))"
 )
@@ -73,6 +73,10 @@ LABEL_STEMS = (
     "deliver",
     "meet",
 )
+NUMBERED = re.compile(
+    rf"(?<![\w.,/-])\d{{1,6}} \d{{1,5}} (?:{NAME}(?: |(?=\W|$))){{1,4}}|(?<![\w.,/-])\d{{1,6}} (?:{NAME} ){{1,4}}\d{{1,5}}[A-Ra-rT-Zt-z]?(?![\w%]|[.,:/]\d| (?:mg|ml|cm|mm)\b)"
+    rf"|(?:{NAME} (?:(?:{LINK}) )*){{1,6}}?(?:{NAME})?,? ?s/n(?!\w)"
+)
 STATES = r"(?:A[LKSZR]|C[AOT]|D[EC]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]|AP|AA|AE|APO|NSW|VIC|QLD)"
 NUMBERED_BEFORE = re.compile(r"(?:^|[\s:,(])(\d{1,6}[ ]?[,]?[ ])$")
 LABEL = re.compile(
@@ -99,6 +103,8 @@ def look(page: Page) -> Iterator[Span]:
                 continue
             sure = any(map(str.isdigit, one.group())) or "s/n" in one.group()
             yield Span(_begin(text, one.start()), _grown(text, one.end()), "ADDRESS", 0.75 if sure else 0.5)
+    for one in NUMBERED.finditer(text):
+        yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
     for one in SECONDARY.finditer(text):
         yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
     for one in ZIP.finditer(text):

@@ -15,8 +15,10 @@ URL = re.compile(
     r"(?:https?://|ftp://|www\.)[^\s<>\"'\]]+[^\s<>\"'\].,;:!?)]|(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|de|es|fr|co\.uk|eu|info|me|dev)(?:/[^\s<>\"')\]]*[^\s<>\"')\].,;:!?])(?![\w])",
     re.IGNORECASE,
 )
-IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
-IP6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?:%\w+)?(?![\w:])")
+IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?!\.?\w)")
+IP6 = re.compile(
+    r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?:%\w+|/\d{1,3})?(?![\w:])"
+)
 MAC = re.compile(
     r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])|(?<!\w)(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}(?!\w)"
 )
@@ -27,8 +29,9 @@ WALLET = re.compile(
 COORDINATES = re.compile(r"(?<![\w.])[-+]?\d{1,2}\.\d{4,},\s?[-+]?\d{1,3}\.\d{4,}(?![\w.])")
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@])")
 PHONE = re.compile(
-    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?[ .\-/]{0,2})?(?:\(0?\d{1,5}\)[ .\-/]{0,2}|\d{1,5}[ .\-/]{1,2}(?=[\d(]))?(?:\(\d{1,4}\)[ .\-]{0,2})?"
-    r"\d{2,}(?:[ .\-/]{1,2}\d{2,5}){0,5}(?:\s?(?:x|ext\.?|extension|durchwahl|-)\s?\d{1,5})?(?![\w]|[.,]\d|%)",
+    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?(?:[ .\-/()]{0,3}\d{1,8}){1,7}"
+    r"|(?:\(0?\d{1,5}\)[ .\-/]{0,2}|\d{1,5}[ .\-/]{1,2}(?=[\d(]))?(?:\(\d{1,4}\)[ .\-]{0,2})?\d{2,}(?:[ .\-/]{1,2}\d{2,8}){0,5})"
+    r"(?:\s?(?:x|ext\.?|extension|durchwahl|-)\s?\d{1,5})?(?![\w]|[.,]\d|%)",
     re.IGNORECASE,
 )
 CALL = re.compile(
@@ -74,7 +77,7 @@ def look(page: Page) -> Iterator[Span]:
 def _network(text: str) -> Iterator[Span]:
     if text.count(".") > 2:
         for one in IP4.finditer(text):
-            if all(int(part) < 256 for part in one.group().split(".")):
+            if all(int(part) < 256 for part in one.group().partition("/")[0].split(".")):
                 yield Span(one.start(), one.end(), "IP_ADDRESS", 0.8)
     if text.count(":") > 1 or "-" in text or text.count(".") > 1:
         for one in MAC.finditer(text):
@@ -83,7 +86,7 @@ def _network(text: str) -> Iterator[Span]:
         for one in IP6.finditer(text):
             value = one.group()
             try:
-                ip_address(value.partition("%")[0])
+                ip_address(re.split("[%/]", value)[0])
             except ValueError:
                 continue
             if len(value) > 2 or "ip" in text[max(0, one.start() - 20) : one.start()].lower():
@@ -115,9 +118,13 @@ def _likely(value: str, digits: int, called: bool) -> float:
     elif re.fullmatch(r"(?:1[-. ])?\d{3}[-. ]\d{3}[-. ]\d{4}.*", value):
         score += 0.6
     elif value.startswith("0") and 9 <= digits <= 12 and "." not in value:
-        score += 0.5 if groups > 1 else 0.35
-    elif groups >= 3 and 8 <= digits <= 11:
-        score += 0.45
+        score += 0.5
+    elif re.fullmatch(r"\d{1,3}(?: \d{3})+|\d{1,3}(?:\.\d{3})+", value):
+        score += 0.1 if digits != 9 else 0.3
+    elif groups >= 3 and 7 <= digits <= 11:
+        score += 0.5
+    elif re.fullmatch(r"\d{3}[ -]\d{4}|\d{2} \d{6}|\d{4}[ -]\d{4}|\d{3,4}[ -/]\d{6,7}", value):
+        score += 0.5
     elif groups == 1 and digits in {9, 10, 11}:
         score += 0.25
     elif 6 <= digits <= 12:

@@ -59,10 +59,13 @@ AGE = re.compile(
     rf"(?<![\w.,/-])(?:(?P<old>{NUMBER}[- ]?(?:years?|yrs?|yo|y\.o\.|months?|weeks?|days?)[- ](?:old|of age)|{NUMBER} ?y/?o(?!\w)|{NUMBER}[- ]?(?:year|yr|month)[- ]old)"
     rf"|(?:aged?|age of|turn(?:ed|s|ing)?|turn(?:ed)? the big|i'?m|i am|he'?s|she'?s|(?:when|he|she) (?:was|is)|age(?:\s?[:=]| is)|edad(?:\s?[:=]| de)?|alter\s?[:=]?|aged|ages)\s+(?:only |just |now |about )?(?P<said>\d{{1,3}}(?: ?(?:a[ñn]os|years|jahre|meses|months))?)(?![\w/:%$€]|[.,]\d| ?(?:mg|ml|kg|km|cm|minutes|hours|min|percent|%|weeks|miles|days|seconds|o'clock|de la|am|pm)\b)"
     rf"|edad\s?[:=]\s?(?P<field>\d{{1,3}}(?: (?:a[ñn]os|meses|d[íi]as))?)"
-    rf"|(?P<es>{NUMBER} (?:a[ñn]os|meses|semanas|d[íi]as) de (?:edad|vida))|(?:de|con|desde los|a los|tiene|ten[íi]a|los) (?P<es2>{NUMBER} a[ñn]os)(?! (?:de evoluci|despu[ée]s|antes|m[áa]s|previ|atr[áa]s|de (?:seguimiento|tratamiento|duraci|antig|diagn|historia)))"
+    rf"|(?P<es>(?:{NUMBER} (?:a[ñn]os|mes(?:es)?|semanas?|d[íi]as?)(?: y (?:medio|{NUMBER} (?:mes(?:es)?|d[íi]as?)))? de (?:edad|vida)))"
+    rf"|(?:niñ[oa]|lactante|beb[ée]|nacid[oa]|var[óo]n|mujer|hombre|paciente|adolescente|edad:?)\W{{1,2}}(?:\w+ )?(?:de )?(?P<es3>{NUMBER} (?:a[ñn]os?|mes(?:es)?|d[íi]as?|semanas?)(?: y (?:medio|{NUMBER} (?:mes(?:es)?|d[íi]as?)))?)"
+    rf"|(?:de|con|desde los|a los|tiene|ten[íi]a|los) (?P<es2>{NUMBER} a[ñn]os)(?! (?:de evoluci|despu[ée]s|antes|m[áa]s|previ|atr[áa]s|de (?:seguimiento|tratamiento|duraci|antig|diagn|historia)))"
     rf"|(?P<de>\d{{1,3}}[- ]?(?:jährige[rnms]?|Jahre? alte?[rnms]?)|\d{{1,3}}[- ]J(?:ahre|\.)(?! (?:lang|später|nach|vor)))(?!\w))",
     re.IGNORECASE,
 )
+YEAR_WORD = re.compile(r"\b(?:año|year|jahr) \Z", re.IGNORECASE)
 DIGITS = re.compile(r"\d+")
 
 
@@ -147,7 +150,8 @@ def _days(text: str) -> Iterator[Span]:
     for one in LONE_YEAR.finditer(text):
         if YEAR_CUE.search(text, max(0, one.start() - 12), one.start()):
             born = BORN.search(text, max(0, one.start() - 32), one.start())
-            yield Span(*one.span("year"), "BIRTH_DATE" if born else "DATE", 0.55)
+            start = YEAR_WORD.search(text, max(0, one.start() - 5), one.start())
+            yield Span(start.start() if start else one.start(), one.end("year"), "BIRTH_DATE" if born else "DATE", 0.55)
 
 
 def _aged(word: str) -> bool:

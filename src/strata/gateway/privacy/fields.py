@@ -76,6 +76,7 @@ LABEL = re.compile(
     re.IGNORECASE,
 )
 VALUE = re.compile(CODE)
+POSTAL = re.compile(r"(?:[A-Z]{1,3}[- ]?)?\d\w{1,7}(?:[- ]\d\w{0,3}(?!\w))?(?: [A-Z]{2,3}(?!\w))?", re.IGNORECASE)
 SCORES = {type: score for type, _, score in CODES}
 
 SEX = re.compile(
@@ -110,7 +111,41 @@ NAME = re.compile(
     r"\s?:[ \t]{0,3}(?:(?:dr|dra|prof|mr|mrs|ms|sr|sra|herr|frau)\b\.?\s?){0,2}(?P<value>[^\W\d_a-z][^\W\d_]*(?:[ .'’-]{1,2}(?!n[ºo°]|E-?mail|Tel|Edad|Age\b|Sex|DOB|Date|Fecha)[^\W\d_]+){0,5})(?!\w|:)",
     re.IGNORECASE,
 )
+TITLED = re.compile(
+    r"(?<!\w)(?P<value>(?:(?:Mr|Mrs|Ms|Miss|Mx|Dr|Dra|Drs|Prof|Sr|Sra|Srta|Don|Doña|Herr|Frau|Mme|Mlle|Monsieur|Madame|Sir|Lady|Signor|Signora|Señor|Señora|Rev|Capt|Sgt|Lt|Judge|mr|mrs|ms|dr)\b\.?[ ]?){1,2}"
+    r"[A-ZÀ-ÖØ-Þ][^\W\d_]*(?:(?:[ ](?:de|del|de la|van|von|van der|di|da|dos)[ ]|[ -]|\. )[A-ZÀ-ÖØ-Þ][^\W\d_]+){0,4})"
+)
+TITLES = (
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "dra",
+    "prof",
+    "sr",
+    "sra",
+    "don",
+    "doña",
+    "herr",
+    "frau",
+    "mme",
+    "mlle",
+    "monsieur",
+    "madame",
+    "sir",
+    "lady",
+    "signor",
+    "señor",
+    "rev",
+    "capt",
+    "sgt",
+    "lt",
+    "judge",
+)
 DESCRIBED = (
+    (TITLES, TITLED, "PERSON", 0.65),
     (
         (
             "name",
@@ -274,7 +309,7 @@ def _named(word: str) -> bool:
 def _labelled(text: str, start: int, stop: int) -> Iterator[Span]:
     for label in LABEL.finditer(text, start, stop):
         type = label.lastgroup or ""
-        value = VALUE.match(text, label.end())
+        value = (POSTAL if type == "POSTCODE" else VALUE).match(text, label.end())
         if not value:
             continue
         end = _end(value.group(), type)

@@ -72,7 +72,16 @@ _row("CREDIT_CARD", r"[1-6]\d{11,18}", tuple(range(12, 20)), CARD, 0.0, 0.6)
 _row(
     "NATIONAL_ID", r"\d{9}", (9,), r"ssn|social sec|soc\.? sec|tax|taxpayer", 0.0, 0.85, check.us_ssn,
 )  # fmt: skip
-_row("NATIONAL_ID", r"\d{9}", (9,), "ssn|social", 0.7, 0.9, None, r"\d{3}([-. ]\d\d)\1?[-. ]?\d{4}|\d{3}-\d{2}-\d{4}")
+_row(
+    "NATIONAL_ID",
+    r"\d{9}",
+    (9,),
+    "ssn|social",
+    0.7,
+    0.9,
+    check.us_ssn,
+    r"\d{3}([-. ]\d\d)\1?[-. ]?\d{4}|\d{3}-\d{2}-\d{4}",
+)
 _row("TAX_ID", r"9\d{8}", (9,), r"itin|tax|taxpayer", 0.0, 0.9, check.us_itin)
 _row("TAX_ID", r"9\d{8}", (9,), r"itin|tax", 0.6, 0.9, check.us_itin, r"\d{3}-\d\d-?\d{4}|\d{3}-?\d\d-\d{4}")
 _row("TAX_ID", r"\d{9}", (9,), r"ein\b|employer id", 0.0, 0.8, None, r"\d\d-\d{7}")
@@ -171,7 +180,16 @@ _row("NATIONAL_ID", r"\d{6}[1-8]\d{6}", (13,), r"rrn|frn|resident|korea|주민|�
 _row("NATIONAL_ID", r"\d{6}[1-8]\d{6}", (13,), r"rrn|frn|korea", 0.7, 0.9, check.kr_rrn, r"\d{6}-\d{7}")
 _row("TAX_ID", r"\d{10}", (10,), r"brn|business|사업자", 0.3, 0.9, check.kr_company)
 _row("NATIONAL_ID", r"[2-9]\d{11}", (12,), r"aadhaar|aadhar|uid\b|uidai|आधार", 0.6, 0.95, check.in_aadhaar)
-_row("TAX_ID", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", (10,), r"pan\b|permanent account|income tax", 0.8)
+_row(
+    "TAX_ID",
+    r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]",
+    (10,),
+    r"pan\b|permanent account|income tax",
+    0.8,
+    0.9,
+    None,
+    r"[A-Za-z]{5}\d{4}[A-Za-z]",
+)
 _row("TAX_ID", r"(?=.*\d{4})[A-Z0-9]{10}", (10,), r"pan\b|permanent account", 0.0, 0.7)
 _row("NATIONAL_ID", r"\d{6}[-+A]?\d{3}[0-9A-FHJ-NPR-Y]", (10, 11), r"hetu|henkilö|finnish|personal id", 0.0, 0.9)
 _row(
@@ -210,7 +228,16 @@ _row("TAX_ID", r"[A-ZÑ&]{3,4}\d{6}[0-9A-Z]{3}", (12, 13), "rfc", 0.5)
 _row("NATIONAL_ID", r"\d{11}", (11,), r"nin\b|national id", 0.0, 0.8)
 _row("VEHICLE", r"(?!.*[IOQ])[A-HJ-NPR-Z0-9]{17}", (17,), r"vin\b|vehicle|chassis|fahrgestell|bastidor", 0.3, 0.9)
 PLATE = r"plate|vehicle|registration|car\b|bike|reg\b|matr[ií]cula|kennzeichen|auto\b|coche|plaka|immatricul|targa"
-_row("VEHICLE", r"(?!.*[IQ])[A-HJ-PR-Y][A-HJ-PR-Y](?:0[2-9]|[1-2]\d|5[1-9]|6\d|7\d)[A-HJ-PR-Z]{3}", (7,), PLATE, 0.6)
+_row(
+    "VEHICLE",
+    r"(?!.*[IQ])[A-HJ-PR-Y][A-HJ-PR-Y](?:0[2-9]|[1-2]\d|5[1-9]|6\d|7\d)[A-HJ-PR-Z]{3}",
+    (7,),
+    PLATE,
+    0.6,
+    0.9,
+    None,
+    r"[A-Z]{2}\d{2}[ -]?[A-Z]{3}|[a-z]{2}\d{2}[a-z]{3}",
+)
 _row(
     "VEHICLE",
     r"[A-HJ-NP-TV-Y]\d{1,3}[A-HJ-PR-TV-Y]{3}|[A-HJ-PR-TV-Y]{3}\d{1,3}[A-HJ-NP-TV-Y]",
@@ -228,7 +255,7 @@ _row(
     0.2,
     0.8,
 )
-_row("VEHICLE", r"\d{4}[BCDFGHJKLMNPRSTVWXYZ]{3}", (7,), PLATE, 0.5, 0.9)
+_row("VEHICLE", r"\d{4}[BCDFGHJKLMNPRSTVWXYZ]{3}", (7,), PLATE, 0.5, 0.9, None, r"\d{4}[ -]?[A-Z]{3}")
 _row(
     "VEHICLE",
     r"[A-ZÄÖÜ]{1,3}[A-Z]{1,2}\d{1,4}[EH]?",
@@ -257,7 +284,8 @@ def look(page: Page) -> Iterator[Span]:
         return
     for run in NUMBER.finditer(text):
         value = run.group()
-        if sum(map(str.isdigit, value)) < 3:
+        digits = sum(map(str.isdigit, value))
+        if digits < 2 or (digits < 3 and len(value) < 6):
             continue
         lowered = lowered or text.lower()
         yield from _looked(text, lowered, run.start(), value)
@@ -285,7 +313,7 @@ def _looked(text: str, lowered: str, offset: int, value: str) -> Iterator[Span]:
 def _judged(lowered: str, start: int, end: int, written: str) -> Span | None:
     compact = "".join(letter for letter in written if letter.isalnum()).upper()
     rows = ROWS.get(len(compact))
-    if not rows:
+    if not rows or (written != written.upper() and (" " in written or written != written.lower())):
         return None
     best: tuple[float, str] = (0.0, "")
     around = ""

@@ -20,6 +20,7 @@ HONORIFIC = re.compile(
     r"(?:\b(?:mr|mrs|ms|miss|mx|dr|dra|drs|prof|sr|sra|srta|don|doña|d|dña|herr|frau|hr|fr|mme|mlle|sir|lady|madam|rev|fr|capt|lt|sgt|judge|dott|sig|ing|lic|phd|md)\b\.?\s?){1,2}$",
     re.IGNORECASE,
 )
+PLAIN_SURE, ABBREVIATION_SURE = 0.75, 0.9
 TAGS = "OPLG"
 TYPES = {"P": "PERSON", "L": "LOCATION", "G": "ORGANISATION"}
 HOSPITAL = re.compile(
@@ -132,6 +133,11 @@ def look(page: Page) -> Iterator[Span]:
     for tag, first, last, score in _runs(line, tagged(line), text):
         start, end = line[first].start, line[last].end
         value = text[start:end]
+        known = value.lower() in book.countries or value.lower() in book.places
+        if not known and score < PLAIN_SURE and _plain(line[first : last + 1]):
+            continue
+        if not known and score < ABBREVIATION_SURE and first == last and _abbreviation(line[first]):
+            continue
         if value.endswith(("'s", "’s")):
             end -= 2
         if tag == "P":
@@ -144,6 +150,15 @@ def look(page: Page) -> Iterator[Span]:
     for token in line:
         if token.bits & NATION and (token.shape != "a" or not token.bits & COMMON):
             yield Span(token.start, token.end, "NATIONALITY", 0.5)
+
+
+def _plain(words: Sequence[Token]) -> bool:
+    """Whether all of it are ordinary words, which take more to be a name."""
+    return all(token.bits & COMMON or token.shape == "." for token in words)
+
+
+def _abbreviation(token: Token) -> bool:
+    return token.shape in {"AA", "A"} and not token.bits & ~COMMON and token.end - token.start < 6
 
 
 def _runs(

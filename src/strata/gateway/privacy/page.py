@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|\n\s*|[^\w\s]|_+")
+TOKEN = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)?+(?![\d_])|\w+|\n\s*|[^\w\s]")
 GIVEN, FAMILY, PLACE, COMMON, COUNTRY, NATION = 1, 2, 4, 8, 16, 32
 PARTICLES = frozenset(
     "de del la las los el y e da do dos das di du des le der den van von zu zum zur ten ter bin ibn al st i af av".split()
@@ -44,6 +44,10 @@ def lexicon() -> Lexicon:
     for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
         for word in lines(name):
             known[word] = known.get(word, 0) | bit
+    for word in lines("nationalities"):
+        for form in (f"{word}s", word.removesuffix("man") + "men", word.removesuffix("man") + "woman"):
+            if form != word + "men" and form != word + "woman":
+                known[form] = known.get(form, 0) | NATION
     places, countries = lines("places"), lines("countries")
     for names, bit in ((places, PLACE), (countries, COUNTRY)):
         for name in names:
@@ -106,7 +110,7 @@ def tokens(text: str) -> list[Token]:
     for one in TOKEN.finditer(text):
         word = one.group()
         start, end = one.span()
-        if word[0].isalpha():
+        if word.isalpha() or (word[0].isalpha() and ("'" in word or "’" in word)):
             lower = word.lower()
             bits = known.get(lower, 0)
             if not bits and lower[-2:] in {"'s", "’s"}:
@@ -120,7 +124,7 @@ def tokens(text: str) -> list[Token]:
             else:
                 shape = "Aa" if word[0].isupper() else "aA"
             found.append(Token(start, end, lower, bits, shape))
-        elif word[0].isdigit():
+        elif word[0].isalnum() or word[0] == "_":
             found.append(Token(start, end, "0", 0, "0"))
         else:
             found.append(Token(start, end, "¶" if word[0] == "\n" else word[0], 0, "."))
