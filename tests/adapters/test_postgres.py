@@ -459,6 +459,26 @@ async def test_the_password_may_stand_in_a_file(opened, postgres, schema, tmp_pa
     assert await records.get(HOME, "a") is not None
 
 
+async def test_what_an_address_leaves_out_comes_from_libpqs_variables(opened, postgres, schema, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    port = postgres.port
+    for address in (
+        f"///records?host={postgres.folder}&port={port}&user=strata&schema={schema}",  # a Unix socket
+        f"//strata@localhost:1,127.0.0.1:{port}/records?schema={schema}",  # the first is not there
+    ):
+        await (await opened(address)).commit(Add(HOME, "a", "n", 1))
+    for name, value in (("HOST", "127.0.0.1"), ("PORT", port), ("USER", "strata"), ("DATABASE", "records")):
+        monkeypatch.setenv(f"PG{name}", str(value))
+    records = await opened(f"?schema={schema}")
+    assert (await records.get(HOME, "a")).value == {"n": 2}
+
+
+async def test_a_server_without_the_tls_that_was_asked_for_is_not_spoken_to(opened, postgres):
+    for mode in ("require", "verify-full"):
+        with pytest.raises((Misconfigured, Unavailable), match=r"SSL|TLS|certificate"):
+            await opened(postgres.address(sslmode=mode, patience=0.3))
+
+
 async def test_a_server_that_would_forget_is_refused_unless_that_is_wanted(opened, postgres, schema):
     postgres.sql("ALTER DATABASE records SET synchronous_commit = off")
     records = await opened()

@@ -134,7 +134,8 @@ def server(address: str) -> Server:
             raise Misconfigured(f"the PostgreSQL address: no option {name!r}; there are {sorted([*known, *LIBPQ])}")
     if "target_session_attrs" not in dict(passed):
         passed.append(("target_session_attrs", "read-write"))
-    dsn = f"postgresql://{credentials}{at}{host}/{database}?{urlencode(passed)}"
+    path = f"/{database}" if database else ""  # an empty one would hide PGDATABASE
+    dsn = f"postgresql://{credentials}{at}{host}{path}?{urlencode(passed)}"
     place = f"{host or dict(passed).get('host', 'the PostgreSQL server')}/{unquote(database)}"
     return Server(dsn, place.rstrip("/"), **{"schema": "strata", **own})
 
@@ -209,16 +210,27 @@ class Readers:
         async with self._slot(until):
             while True:
                 try:
-                    connection = await self._connection(until)
-                    rows: list[Any] = await within(connection, connection.fetch(sql, *arguments), until)
+                    return await self._fetch(until, sql, arguments)
                 except LOST as error:
                     if self.closed or not await rested(until):
                         raise self._unavailable(error) from error
                 except asyncpg.PostgresError as error:
                     raise self._unavailable(error) from error
-                else:
-                    self._idle.append(connection)
-                    return rows
+
+    async def _fetch(self, until: float, sql: str, arguments: tuple[object, ...]) -> list[Any]:
+        connection = await self._connection(until)
+        now = asyncio.get_running_loop().time()
+        try:
+            # half of the time: a connection to a host that has vanished leaves enough for another one
+            rows: list[Any] = await within(connection, connection.fetch(sql, *arguments), (now + until) / 2)
+        except BaseException:
+            connection.terminate()
+            raise
+        if self.closed:
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+        return rows
 
     async def close(self) -> None:
         self.closed = True

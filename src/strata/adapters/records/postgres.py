@@ -39,8 +39,8 @@ from strata.adapters._postgres import (
     within,
 )
 from strata.adapters.records._changes import NOTHING, Cell, Commit, Place, applied, decoded, prepared
+from strata.adapters.records._order import NO_END, end
 from strata.adapters.records._statements import statements
-from strata.adapters.records.sqlite import NO_END, end
 from strata.errors import Invalid, Misconfigured, StrataError, Unavailable
 from strata.events import Event
 from strata.ports.records import Change, LimitReached, Record
@@ -139,7 +139,7 @@ class PostgresRecords:
         name = "down" if reverse else "up"
         bounds = (low,) if high == NO_END else (low, high)
         sql = SQL[f"{name}_open" if high == NO_END else name]
-        rows = await self.readers.fetch(sql, partition, *bounds, max(limit, 0))
+        rows = await self.readers.fetch(sql, partition, *bounds, min(max(limit, 0), 2**31))
         return [Record(partition, row["key"], decoded(row["value"]), row["version"]) for row in rows]
 
     async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:

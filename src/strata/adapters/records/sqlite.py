@@ -26,6 +26,7 @@ from typing import Any
 
 from strata.adapters._address import split, truth
 from strata.adapters.records._changes import NOTHING, Cell, Commit, Place, applied, decoded, prepared
+from strata.adapters.records._order import NO_END, end
 from strata.adapters.records._statements import statements
 from strata.errors import Invalid, Misconfigured, StrataError, Unavailable
 from strata.events import Event
@@ -40,7 +41,7 @@ LARGEST_GROUP = 256
 CROWD = 0.001
 """Seconds that a transaction waits for company where the one before it had some."""
 
-PACE = 0.0015
+PACE = 0.002
 """Seconds from one transaction to the next that nobody needs the disk for, so that calls arriving closely share one."""
 
 DIRECT_ROWS = 64
@@ -49,7 +50,6 @@ PAGES_PER_CHECKPOINT = 2000
 """About how many pages the log may gain before they are carried over into the database, beside the event loop."""
 
 PAGE = 4096
-NO_END = b""  # every text sorts before every blob
 
 Work = Callable[[Any], None]
 
@@ -385,15 +385,6 @@ def begin(connection: sqlite3.Connection) -> None:
                 raise
             time.sleep(pause)
             pause = min(pause * 1.5, 0.01)
-
-
-def end(prefix: str) -> str | bytes:
-    """The first text after all that begin with the prefix, in byte order."""
-    for at in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[at])
-        if code < 0x10FFFF:
-            return prefix[:at] + chr(0xE000 if code == 0xD7FF else code + 1)
-    return NO_END
 
 
 def _busy(error: sqlite3.Error) -> bool:
