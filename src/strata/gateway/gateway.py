@@ -238,6 +238,7 @@ class ModelGateway:
                     async with aclosing(attempts.timed(speaking.stream(attempts.route.provider, ask))) as source:
                         pieces = await opening(source, attempts.route.deployment, call.sent)
                         attempts.answered()
+                        ask.deployment = attempts.route.deployment.name
                         while pieces is not None:
                             for piece in pieces:
                                 call.hear(piece)
