@@ -13,7 +13,7 @@ async def pieces(stream: Any) -> list[Json]:
 
 def folded(chunks: list[Json]) -> Json:
     """The chat.completion that these chunks are the stream of."""
-    message: Json = {"role": "", "content": None}
+    message: Json = {"role": "", "content": None, "refusal": None}
     calls: dict[int, Json] = {}
     fields: Json = {}
     reason = usage = None

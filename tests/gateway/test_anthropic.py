@@ -11,6 +11,7 @@ import pytest
 
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
 from strata.gateway.dialects import to_messages
+from strata.gateway.estimate import prompt_bound
 from strata.gateway.options import Deployment
 from strata.gateway.providers import anthropic
 from strata.testing.provider import ChatPromise
@@ -313,6 +314,16 @@ def test_every_recorded_request_can_be_asked_in_chat(recorded: list[Exchange]):
         assert normal(made) == wanted, exchange.id
         asked += 1
     assert asked > 100
+
+
+def test_no_recorded_prompt_was_larger_than_what_would_be_reserved_for_it(recorded: list[Exchange]):
+    provider = anthropic.make("", deployment("http://127.0.0.1:1"))
+    for exchange in recorded:
+        chat = as_chat(exchange.sent) if exchange.status == 200 and operation(exchange) == "messages" else None
+        if chat is not None:
+            used = put_together(exchange)["usage"]
+            read = used["input_tokens"] + used["cache_read_input_tokens"] + used["cache_creation_input_tokens"]
+            assert read <= prompt_bound(chat, provider.count) + provider.hidden("chat", chat), exchange.id
 
 
 # ------------------------------------------------------------------ what is sent

@@ -14,6 +14,8 @@ import pytest
 
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
 from strata.gateway.dialects import to_converse
+from strata.gateway.dialects.hidden import hidden
+from strata.gateway.estimate import byte_bound, prompt_bound
 from strata.gateway.eventstream import Frames
 from strata.gateway.options import Deployment
 from strata.gateway.providers import bedrock
@@ -395,6 +397,9 @@ def test_every_recorded_request_can_be_asked_in_chat(recorded: list[Exchange], s
         assert normal(made) == normal(sent), exchange.id
         name = "ConverseStreamRequest" if action(exchange) == "converse-stream" else "ConverseRequest"
         assert not list(shapes.mistakes(made, name)), exchange.id
+        used, chat = put_together(exchange).get("usage", {}), as_chat(exchange.sent)
+        bound = prompt_bound(chat, byte_bound) + hidden(chat)
+        assert used.get("totalTokens", 0) - used.get("outputTokens", 0) <= bound, exchange.id
         asked += 1
     assert asked > 60
 

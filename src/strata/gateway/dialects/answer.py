@@ -102,10 +102,8 @@ class Answer:
 
     def completion(self) -> Json:
         """The whole answer."""
-        message: Json = {
-            "role": "assistant",
-            "content": "".join(self._texts) if self._texts or not self._calls else None,
-        }
+        content = "".join(self._texts) if self._texts or not self._calls else None
+        message: Json = {"role": "assistant", "content": content, "refusal": None}
         if self._thoughts:
             message["reasoning_content"] = "".join(self._thoughts)
         if self._calls:

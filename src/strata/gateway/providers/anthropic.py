@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from strata.errors import Misconfigured, UpstreamBroken
 from strata.gateway.dialects import from_messages, nonsense, to_messages
+from strata.gateway.dialects.hidden import hidden
 from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.gateway.upstream import Upstream
@@ -59,6 +60,10 @@ class Anthropic:
 
     def count(self, text: str) -> int:
         return byte_bound(text)
+
+    def hidden(self, operation: str, request: Json) -> int:  # noqa: ARG002 - the same for all
+        """Tokens that the vendor adds to the prompt on its own, at the most."""
+        return hidden(request, self.deployment.context)
 
     async def warm(self) -> None:
         await self.upstream.warm()

@@ -32,6 +32,7 @@ from strata.errors import UpstreamBroken
 from strata.gateway.aws import AWS
 from strata.gateway.dialects import from_converse, nonsense, to_converse, to_invoke
 from strata.gateway.dialects.answer import Answer
+from strata.gateway.dialects.hidden import hidden
 from strata.gateway.estimate import byte_bound, likely_tokens
 from strata.gateway.eventstream import Message
 from strata.gateway.options import Deployment
@@ -103,6 +104,10 @@ class Bedrock:
 
     def count(self, text: str) -> int:
         return byte_bound(text)
+
+    def hidden(self, operation: str, request: Json) -> int:  # noqa: ARG002 - the same for all
+        """Tokens that the vendor adds to the prompt on its own, at the most."""
+        return hidden(request, self.deployment.context)
 
     async def warm(self) -> None:
         """Fetch the keys that the first call would wait for."""
