@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from strata.types import Budget, Period, Subject
+from strata.types import Budget, BudgetStatus, Period, Subject
 
 KINDS = ("department", "person", "assistant", "key", "model")
 PERIODS: tuple[Period, ...] = ("day", "week", "month", "quarter", "year", "total")
@@ -55,12 +55,23 @@ def member(terms: Terms, payer: Subject, model: str) -> str | None:
     return "+".join([quote(each, safe=":@ ") for each in own])
 
 
-def whose(subject: str, member: str) -> str:
+def concerned(subject: str, member: str = "") -> Terms:
+    """The conditions of one counter of a subject: those that are fixed, and whose it is."""
+    fixed = [(kind, value) for kind, value in terms(subject) if value != EACH]
+    each = [term.partition(":") for term in member.split("+") if term]
+    return (*fixed, *[(kind, unquote(value)) for kind, _, value in each])
+
+
+def whose(subject: str, member: str = "") -> str:
     """A subject as an error names it: of a counter that each has, whose it is."""
-    if not member:
-        return subject
-    fixed = [f"{kind}:{value}" for kind, value in terms(subject) if value != EACH]
-    return "+".join([*fixed, member])
+    return "+".join([f"{kind}:{value}" for kind, value in concerned(subject, member)]) or "tenant"
+
+
+def own(status: BudgetStatus, department: str, person: str) -> bool:
+    """Whether a budget is a department's or a person's own: it concerns one of them, and nobody else."""
+    found = dict(concerned(status.budget.subject, status.member))
+    people = {kind: found[kind] for kind in ("department", "person") if kind in found}
+    return bool(people) and people.items() <= {"department": department, "person": person}.items()
 
 
 def place(id: str, when: str, member: str) -> str:
@@ -142,7 +153,8 @@ def mistakes(budget: Budget) -> Iterator[str]:
     if budget.period not in PERIODS:
         yield f"the period {budget.period!r} is none of {', '.join(PERIODS)}"
     if any(not 1 <= threshold <= 100 for threshold in thresholds(budget)):
-        yield f"alarms at {thresholds(budget)[:-1]} percent; each must be 1 to 100"
+        given = ", ".join(str(percent) for percent in sorted({budget.alarm_percent, *budget.alarms}))
+        yield f"it alarms at {given} percent; each must be 1 to 100"
 
 
 def _month_after(day: datetime, months: int) -> datetime:

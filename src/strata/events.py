@@ -219,7 +219,9 @@ class KeyRevoked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetCrossed(Event):
-    """Spending passed a budget's alarm threshold or its limit; told once per threshold and period."""
+    """Spending passed a budget's alarm threshold or its limit; told once per threshold and period. `member` says whose
+    it is where each has their own.
+    """
 
     budget: str
     name: str
@@ -228,6 +230,7 @@ class BudgetCrossed(Event):
     spent_micros: int
     limit_micros: int
     currency: str
+    member: str = ""
 
     @property
     def subject(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from strata import budgets as rules
 from strata.app.answering import Answering
 from strata.app.assistants import Roster
 from strata.app.draft import Draft
@@ -28,6 +29,7 @@ from strata.types import (
     Part,
     Principal,
     Started,
+    Subject,
 )
 
 LONGEST_QUESTION = 8000
@@ -165,18 +167,19 @@ class AssistantDesk:
 
 
 def _afford(principal: Principal, assistant: Assistant, budgets: Sequence[BudgetStatus]) -> None:
-    """Refuse before anything is written down when a budget of this question is spent."""
-    payers = {
-        "tenant",
-        f"tenant:{principal.tenant}",
-        f"department:{principal.department}",
-        f"person:{principal.id}",
-        f"assistant:{assistant.id}",
-    }
+    """Refuse before anything is written down when a hard budget of this question is spent, whatever model answers."""
+    payer = Subject(principal.tenant, principal.department, principal.id, assistant.id)
     for status in budgets:
-        if status.state == "exhausted" and status.budget.subject in payers:
+        concerned = rules.concerned(status.budget.subject, status.member)
+        if (
+            status.budget.hard
+            and status.state == "exhausted"
+            and not any(kind == "model" for kind, _ in concerned)
+            and rules.member(concerned, payer, "") is not None
+        ):
+            begins = f"{status.resets_at:%Y-%m-%d %H:%M} UTC" if status.resets_at else "when it is raised"
             raise BudgetExhausted(
-                f"the budget {status.budget.name!r} is spent; it starts anew at {status.resets_at:%Y-%m-%d %H:%M} UTC",
+                f"the budget {status.budget.name!r} is spent; it starts anew {'at ' if status.resets_at else ''}{begins}",
                 budget=status.budget.id,
                 resets_at=status.resets_at,
             )

@@ -232,14 +232,14 @@ class Budget(Wire):
     id: str
     name: str
     department: str
-    period: Literal["month", "day"]
+    period: types.Period
     limit_micros: int
     spent_micros: int
     reserved_micros: int
     currency: str
     alarm_percent: int
     state: Literal["ok", "alarm", "exhausted"]
-    resets_at: datetime
+    resets_at: datetime | None
 
     @classmethod
     def of(cls, status: types.BudgetStatus) -> Budget:

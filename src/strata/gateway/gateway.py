@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from strata.budgets import whose
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
 from strata.gateway import speaking
 from strata.gateway.borders import Borders
@@ -159,7 +160,11 @@ class ModelGateway:
     async def budgets(self, principal: Principal) -> list[BudgetStatus]:
         """The budgets that this principal may see, with every call counted that this process has finished."""
         await self.till.drained(DRAIN)
-        return [it for it in await self.till.spend.status() if self.rights.may_see(principal, it.budget.subject)]
+        return [
+            it
+            for it in await self.till.spend.status()
+            if self.rights.may_see(principal, whose(it.budget.subject, it.member))
+        ]
 
     # -------------------------------------------------------------- the JSON of any dialect
 

@@ -8,62 +8,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from dataclasses import dataclass
+from datetime import datetime
 
+from strata import budgets as rules
+from strata.budgets import crossed, period, resets_at, thresholds
 from strata.events import BudgetCrossed, UsageRecorded
 from strata.ports.records import MAX_CHANGES, Put, Record, Records
-from strata.types import Budget, BudgetStatus, Json, Subject, now
+from strata.types import Budget, BudgetStatus, Json, now
 
-SUBJECTS = tuple(field.name for field in fields(Subject) if field.name != "tenant")
 UNTOUCHED: Json = {"spent": 0, "terms": [], "told": []}
+MOST_MEMBERS = 1000
 
 
-def crossed(budget: Budget, before: int, after: int) -> Iterator[int]:
-    """The thresholds, in percent and ascending, that spending passed on its way from `before` to `after` micro-units."""
-    for threshold in sorted({budget.alarm_percent, 100}):
-        line = budget.limit.micros * threshold
-        if before * 100 < line <= after * 100:
-            yield threshold
-
-
-def period(budget: Budget, at: datetime) -> str:
-    """The period that a moment falls in, in UTC: `2026-11-22` or `2026-11`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d" if budget.period == "day" else "%Y-%m")
-
-
-def resets_at(budget: Budget, at: datetime) -> datetime:
-    """When the period of this moment ends and the next begins."""
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if budget.period == "day":
-        return day + timedelta(days=1)
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def pays(budget: Budget, event: UsageRecorded) -> bool:
-    """Whether a call counts against a budget: same currency, and the payer is its subject."""
+def payer_of(budget: Budget, event: UsageRecorded) -> str | None:
+    """Whose counter of a budget a call counts on ("" where there is one), or None where it counts on none: the payer or
+    the model is not its subject, or the currency another.
+    """
     if event.currency != budget.limit.currency:
-        return False
-    name, _, value = budget.subject.partition(":")
-    return name == "tenant" or getattr(event.payer, name) == value
+        return None
+    return rules.member(rules.terms(budget.subject), event.payer, event.model)
 
 
 def mistakes(budgets: Sequence[Budget]) -> Iterator[str]:
     """What an operator has to mend."""
     seen: set[str] = set()
     for budget in budgets:
-        name, _, value = budget.subject.partition(":")
         if budget.id in seen:
             yield f"there are two budgets called {budget.id!r}"
         seen.add(budget.id)
-        if budget.subject != "tenant" and (name not in SUBJECTS or not value):
-            choices = ", ".join(f"{choice}:…" for choice in SUBJECTS)
-            yield f"budget {budget.id!r} has the subject {budget.subject!r}; there are tenant, {choices}"
-        if budget.limit.micros < 0:
-            yield f"budget {budget.id!r} has a limit below zero"
-        if not 1 <= budget.alarm_percent <= 100:
-            yield f"budget {budget.id!r} alarms at {budget.alarm_percent} percent; it must be 1 to 100"
+        for mistake in rules.mistakes(budget):
+            yield f"budget {budget.id!r}: {mistake}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +52,7 @@ class Budgets:
         batch: list[UsageRecorded] = []
         places: set[str] = set()
         for event in events:
-            own = {_place(budget, period(budget, event.at)) for budget in self.budgets if pays(budget, event)}
+            own = {_place(budget, *where) for budget in self.budgets if (where := _where(budget, event))}
             if batch and len(batch) + 1 + 3 * len(places | own) > MAX_CHANGES:
                 yield batch
                 batch, places = [], set()
@@ -91,31 +66,39 @@ class Budgets:
         counters: list[Put] = []
         facts: list[BudgetCrossed] = []
         for budget in self.budgets:
-            costs: dict[str, int] = {}
+            costs: dict[tuple[str, str], int] = {}
             for event in events:
-                if pays(budget, event):
-                    when = period(budget, event.at)
-                    costs[when] = costs.get(when, 0) + event.cost_micros
-            for when, cost in costs.items():
-                record = await self._counter(budget, when)
+                if where := _where(budget, event):
+                    costs[where] = costs.get(where, 0) + event.cost_micros
+            for (when, member), cost in costs.items():
+                record = await self._counter(budget, when, member)
                 value, passed = tally(budget, record.value if record else UNTOUCHED, cost)
-                counters.append(Put(self._spent, _place(budget, when), value, version=record.version if record else 0))
-                facts.extend(self._fact(budget, when, threshold, value["spent"]) for threshold in passed)
+                place = _place(budget, when, member)
+                counters.append(Put(self._spent, place, value, version=record.version if record else 0))
+                facts.extend(self._fact(budget, when, member, threshold, value["spent"]) for threshold in passed)
         return counters, facts
 
     async def status(self) -> list[BudgetStatus]:
-        """Every budget in its present period. Nothing is reserved here: only the gateway knows calls under way."""
+        """Every budget in its present period; of one that each has for themselves, those that were touched in it, up to
+        `MOST_MEMBERS`. Nothing is reserved here: only the gateway knows calls under way.
+        """
         moment = now()
-        records = await asyncio.gather(*(self._counter(budget, period(budget, moment)) for budget in self.budgets))
-        return [
-            _status(budget, record.value["spent"] if record else 0, moment)
-            for budget, record in zip(self.budgets, records, strict=True)
-        ]
+        found = await asyncio.gather(*(self._statuses(budget, moment) for budget in self.budgets))
+        return [status for each in found for status in each]
 
-    async def _counter(self, budget: Budget, when: str) -> Record | None:
-        return await self.records.get(self._spent, _place(budget, when))
+    async def _statuses(self, budget: Budget, moment: datetime) -> list[BudgetStatus]:
+        when = period(budget, moment)
+        if not any(value == rules.EACH for _, value in rules.terms(budget.subject)):
+            record = await self._counter(budget, when, "")
+            return [_status(budget, record.value["spent"] if record else 0, moment)]
+        prefix = f"{_place(budget, when, '')}/"
+        records = await self.records.query(self._spent, prefix, limit=MOST_MEMBERS)
+        return [_status(budget, each.value["spent"], moment, each.key.removeprefix(prefix)) for each in records]
 
-    def _fact(self, budget: Budget, when: str, threshold: int, spent: int) -> BudgetCrossed:
+    async def _counter(self, budget: Budget, when: str, member: str) -> Record | None:
+        return await self.records.get(self._spent, _place(budget, when, member))
+
+    def _fact(self, budget: Budget, when: str, member: str, threshold: int, spent: int) -> BudgetCrossed:
         return BudgetCrossed(
             tenant=self.tenant,
             actor="reporting",
@@ -126,6 +109,7 @@ class Budgets:
             spent_micros=spent,
             limit_micros=budget.limit.micros,
             currency=budget.limit.currency,
+            member=member,
         )
 
     @property
@@ -139,21 +123,23 @@ def tally(budget: Budget, counter: Json, cost: int) -> tuple[Json, list[int]]:
     When the operator changed the limit or the alarm, what was already spent is judged anew.
     """
     spent = counter["spent"] + cost
-    terms = [budget.limit.micros, budget.alarm_percent]
+    terms = [budget.limit.micros, *thresholds(budget)]
     before = counter["spent"] if counter["terms"] == terms else 0
     told = counter["told"] if counter["terms"][:1] == terms[:1] else []
     passed = [threshold for threshold in crossed(budget, before, spent) if threshold not in told]
     return {"spent": spent, "terms": terms, "told": [*told, *passed]}, passed
 
 
-def _place(budget: Budget, when: str) -> str:
-    return f"{when}/{budget.id}"
+def _where(budget: Budget, event: UsageRecorded) -> tuple[str, str] | None:
+    """The counter of a budget that a call counts on: its period, and whose it is."""
+    member = payer_of(budget, event)
+    return None if member is None else (period(budget, event.at), member)
 
 
-def _status(budget: Budget, spent: int, moment: datetime) -> BudgetStatus:
-    state: Literal["ok", "alarm", "exhausted"] = "ok"
-    if spent >= budget.limit.micros:
-        state = "exhausted"
-    elif spent * 100 >= budget.limit.micros * budget.alarm_percent:
-        state = "alarm"
-    return BudgetStatus(budget, period(budget, moment), spent, 0, state, resets_at(budget, moment))
+def _place(budget: Budget, when: str, member: str) -> str:
+    return f"{when}/{budget.id}/{member}" if member else f"{when}/{budget.id}"
+
+
+def _status(budget: Budget, spent: int, moment: datetime, member: str = "") -> BudgetStatus:
+    when, state = period(budget, moment), rules.state(budget, spent)
+    return BudgetStatus(budget, when, spent, 0, state, resets_at(budget, moment), member)

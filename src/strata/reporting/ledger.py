@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from strata.access import Access, Resource
+from strata.budgets import own
 from strata.errors import Forbidden, Invalid
 from strata.events import BudgetCrossed, Event, UsageRecorded, revive
 from strata.reporting.audit import AuditRecord
@@ -56,8 +57,8 @@ class LedgerBook:
     async def budgets(self, principal: Principal) -> list[BudgetStatus]:
         """All of them for those who see all usage; for others those of their department and their own."""
         scope = self._scope(principal)
-        own = {f"department:{principal.department}", f"person:{principal.id}"}
-        return [status for status in await self.limits.status() if not scope or status.budget.subject in own]
+        mine = principal.department, principal.id
+        return [status for status in await self.limits.status() if not scope or own(status, *mine)]
 
     async def export(self, principal: Principal, form: str, since: date, till: date) -> AsyncIterator[str]:
         """Charges of the days from `since` to `till` (UTC, both included) as lines: `form` is a file in `exports`."""

@@ -21,9 +21,10 @@ class Notifier(Protocol):
 
 def headline(alarm: BudgetCrossed) -> str:
     """One line for people."""
+    name = f"{alarm.name!r} of {alarm.member}" if alarm.member else repr(alarm.name)
     if alarm.threshold_percent == 100:
-        return f"Budget {alarm.name!r} is exhausted for {alarm.period}"
-    return f"Budget {alarm.name!r} passed {alarm.threshold_percent} percent for {alarm.period}"
+        return f"Budget {name} is exhausted for {alarm.period}"
+    return f"Budget {name} passed {alarm.threshold_percent} percent for {alarm.period}"
 
 
 def explanation(alarm: BudgetCrossed) -> str:

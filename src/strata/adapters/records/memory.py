@@ -49,7 +49,7 @@ class MemoryRecords:
         cells = ((key, self.cells[partition, key]) for key in matching[: max(limit, 0)])
         return [Record(partition, key, decoded(cell.data), cell.version) for key, cell in cells]
 
-    async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:  # noqa: ARG002
+    async def commit(self, *changes: Change, events: Sequence[Event] = (), durable: bool = True) -> None:
         self._must_be_open()
         commit = prepared(changes, events)
         for place, cell in applied(commit, self._standing).items():

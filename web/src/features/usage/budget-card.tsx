@@ -35,7 +35,7 @@ export function BudgetCard({ budget }: { budget: Budget }) {
         </div>
         <p className="mt-3 text-sm text-quiet tabular">
           <span className="font-display text-2xl font-semibold text-ink">{sum(budget.spent_micros)}</span> of{" "}
-          {sum(budget.limit_micros)} this {budget.period}
+          {sum(budget.limit_micros)} {budget.period === "total" ? "in all" : `this ${budget.period}`}
         </p>
         <div
           role="meter"
@@ -62,11 +62,13 @@ export function BudgetCard({ budget }: { budget: Budget }) {
         </div>
         <p className="mt-2.5 flex flex-wrap justify-between gap-x-3 text-xs text-quiet tabular">
           <span>Alarm at {budget.alarm_percent} %</span>
-          <span>Resets {date(budget.resets_at)}</span>
+          <span>{budget.resets_at ? `Resets ${date(budget.resets_at)}` : "Never resets"}</span>
         </p>
         {budget.state === "exhausted" ? (
           <p className="mt-2 text-xs text-harm-text">
-            No question is answered on this budget until it resets.
+            {budget.resets_at
+              ? "No question is answered on this budget until it resets."
+              : "No question is answered on this budget until it is raised."}
           </p>
         ) : null}
       </Card>

@@ -333,7 +333,7 @@ export interface components {
              * Period
              * @enum {string}
              */
-            period: "month" | "day";
+            period: "day" | "week" | "month" | "quarter" | "year" | "total";
             /** Limit Micros */
             limit_micros: number;
             /** Spent Micros */
@@ -349,11 +349,8 @@ export interface components {
              * @enum {string}
              */
             state: "ok" | "alarm" | "exhausted";
-            /**
-             * Resets At
-             * Format: date-time
-             */
-            resets_at: string;
+            /** Resets At */
+            resets_at: string | null;
         };
         /** Citation */
         Citation: {
