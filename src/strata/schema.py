@@ -238,6 +238,7 @@ class File(Section):
     guardrails: list[GuardrailTable] = []
     limits: list[LimitTable] = []
     notifiers: list[NotifierTable] = []
+    secrets: dict[str, dict[str, Any]] = {}
     gateway: dict[str, Any] = {}
     data: dict[str, Any] = {}
     reporting: dict[str, Any] = {}

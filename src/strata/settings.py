@@ -26,6 +26,7 @@ from strata.errors import Misconfigured
 from strata.factory.options import Options as FactoryOptions
 from strata.gateway.options import Dated, Deployment, GuardrailOptions, LimitRule, RouteOptions, Variant
 from strata.gateway.options import Options as GatewayOptions
+from strata.references import References
 from strata.reporting.options import Notifier
 from strata.reporting.options import Options as ReportingOptions
 from strata.schema import CorpusTable, File, ModelTable, Role
@@ -110,7 +111,7 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
     except ValidationError as error:
         raise Misconfigured(list(_mistakes(error))) from None
     wrong: list[str] = list(_contradictions(file))
-    references = _References(environ, source.parent if source else Path.cwd(), wrong)
+    references = References(environ, source.parent if source else Path.cwd(), wrong, file.secrets)
     deployments = tuple(
         _deployment(name, model, references.inside(model.options, f"models.{name}.options"))
         for name, model in file.models.items()
@@ -160,7 +161,7 @@ def _shown(value: object) -> str:
     return repr(value)
 
 
-def _stores(file: File, references: _References, wrong: list[str]) -> Stores:
+def _stores(file: File, references: References, wrong: list[str]) -> Stores:
     """Where each port leads. The address, or what follows its scheme, may stand elsewhere: `postgres:env:STRATA_DB`."""
     found: dict[str, str] = {}
     for port, address in file.stores.model_dump().items():
@@ -236,38 +237,6 @@ def _plugin(place: str, kind: str, address: str) -> Iterator[str]:
         yield f"{place}: no {kind} called {scheme!r}; there are {plugins.available(kind)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _References:
-    """Resolves `env:NAME` and `file:PATH`, so that no secret has to stand in the settings."""
-
-    environ: Mapping[str, str]
-    anchor: Path
-    wrong: list[str]
-
-    def inside(self, options: dict[str, Any], place: str) -> dict[str, Any]:
-        return {name: self.text(value, f"{place}.{name}") for name, value in options.items()}
-
-    def text(self, value: Any, place: str) -> Any:
-        if isinstance(value, dict):
-            return self.inside(value, place)
-        if isinstance(value, list):
-            return [self.text(item, f"{place}[{index}]") for index, item in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        kind, _, rest = value.partition(":")
-        if kind == "env" and re.fullmatch(r"[A-Za-z_]\w*", rest):
-            if not self.environ.get(rest):
-                self.wrong.append(f"{place}: the environment variable {rest} is not set")
-            return self.environ.get(rest, "")
-        if kind == "file":
-            file = self.anchor / Path(rest).expanduser()
-            if not file.is_file():
-                self.wrong.append(f"{place}: there is no file {str(file)!r}")
-                return ""
-            return file.read_text(encoding="utf-8").strip()
-        return value
-
-
 def _deployment(name: str, model: ModelTable, options: dict[str, Any]) -> Deployment:
     fields = model.model_dump(exclude={"price", "prices", "options", "agreements"})
     price, agreements = Price(**model.price.model_dump()), frozenset(model.agreements)
@@ -278,7 +247,7 @@ def _deployment(name: str, model: ModelTable, options: dict[str, Any]) -> Deploy
     return Deployment(name=name, price=price, prices=prices, options=options, agreements=agreements, **fields)
 
 
-def _gateway(file: File, references: _References) -> dict[str, Any]:
+def _gateway(file: File, references: References) -> dict[str, Any]:
     """What stands in tables of its own and concerns the gateway."""
     routes = tuple(
         RouteOptions(
@@ -307,7 +276,7 @@ def _gateway(file: File, references: _References) -> dict[str, Any]:
 
 
 def _layers(
-    file: File, deployments: tuple[Deployment, ...], references: _References, wrong: list[str]
+    file: File, deployments: tuple[Deployment, ...], references: References, wrong: list[str]
 ) -> dict[str, Any]:
     """Each layer's Options, from what concerns it and its own section."""
     departments = tuple(Department(item.id, item.name) for item in file.departments)
@@ -381,7 +350,7 @@ def _port(environ: Mapping[str, str], port: int, wrong: list[str]) -> int:
     return int(given) if given else port
 
 
-def _master_key(home: Path, given: str, references: _References) -> bytes:
+def _master_key(home: Path, given: str, references: References) -> bytes:
     """The installation's master key: as given, else from `home/master.key`, which is made at random the first time."""
     if given:
         return _key(references.text(given, "strata.master_key"))
