@@ -485,6 +485,14 @@ def key(replay: Replay, **more: Any) -> gemini.Gemini:
     return gemini.make("", Deployment("g", "chat", "gemini", "m", options=options))
 
 
+async def test_a_tuned_model_has_an_address_of_its_own(replay):
+    replay.play(exchange("/v1beta/tunedModels/mine:generateContent", 200, ANSWER))
+    options = {"base_url": f"{replay.url}/v1beta", "api_key": "one"}
+    provider = gemini.make("", Deployment("g", "chat", "gemini", "tunedModels/mine", options=options))
+    assert (await provider.whole("chat", question()))["choices"][0]["message"]["content"] == "hi"
+    await provider.close()
+
+
 async def test_a_limit_says_for_how_long(replay):
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]
     said = {"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": details}}

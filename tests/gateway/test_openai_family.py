@@ -440,6 +440,25 @@ async def test_developers_words_are_the_systems_where_the_vendor_knows_no_develo
     assert (await sent(replay, "openai", body))["messages"][0]["role"] == "developer"
 
 
+async def test_fields_that_say_nothing_do_not_go_back_to_vendors_that_refuse_them(replay):
+    said = {"role": "assistant", "content": "x", "refusal": None, "annotations": [], "own": None}
+    assert (await sent(replay, "groq", {"messages": [said]}))["messages"] == [
+        {"role": "assistant", "content": "x", "own": None}
+    ]
+    assert (await sent(replay, "openai", {"messages": [said]}))["messages"] == [said]
+
+
+async def test_an_error_event_of_the_responses_api_is_an_error(replay):
+    event = b'data: {"type":"error","code":"rate_limit_exceeded","message":"slow down","sequence_number":1}\n\n'
+    replay.play(exchange("/v1/responses", 200, event, "text/event-stream"))
+    provider = openai.make(
+        "openai", Deployment("m", "chat", "openai", "m", options={"base_url": f"{replay.url}/v1", "api_key": "k"})
+    )
+    with pytest.raises(RateLimited, match="slow down"):
+        [it async for it in provider.stream("responses", {"input": "x"})]
+    await provider.close()
+
+
 async def test_an_error_with_status_200_is_an_error(replay):
     replay.play(exchange("/v1/chat/completions", 200, {"error": {"code": 429, "message": "slow down"}}))
     provider = openai.make(

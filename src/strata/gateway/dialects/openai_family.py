@@ -294,6 +294,16 @@ def _bare(message: Json) -> Json:
     return bare
 
 
+EMPTY = ("refusal", "audio", "function_call", "annotations")
+
+
+def without_empty(message: Any) -> Any:
+    """An answer sent back holds fields that say nothing, and which strict vendors refuse."""
+    if not isinstance(message, dict) or not any(name in message and not message[name] for name in EMPTY):
+        return message
+    return {name: value for name, value in message.items() if value or name not in EMPTY}
+
+
 def thoughts_as(name: str) -> Callable[[Json], Json]:
     """Puts the thoughts of earlier answers under the vendor's own name; an empty name leaves them out."""
 

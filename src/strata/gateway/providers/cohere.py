@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strata.errors import Misconfigured, UpstreamBroken
-from strata.gateway import credentials, vectors
+from strata.gateway import credentials, shapes, vectors
 from strata.gateway.credentials import Credentials, Headers
 from strata.gateway.dialects import from_cohere, to_cohere
 from strata.gateway.estimate import byte_bound, likely_tokens
@@ -46,19 +46,21 @@ class Cohere:
             return await self._embed(request)
         if operation == "rerank":
             return await self._rerank(request)
-        answer = await self._post("/chat", to_cohere.request(request, self._model))
+        answer = await self._post("/chat", self._asked(request))
         if answer.get("finish_reason") in from_cohere.BROKEN:
             raise UpstreamBroken(f"{self.upstream.name} failed while it answered")
         if not isinstance(answer.get("message"), dict):
             raise UpstreamBroken(f"{self.upstream.name} gave no answer and no reason")
-        return from_cohere.completion(answer, self._model)
+        with shapes.answered(self.upstream.name):
+            return from_cohere.completion(answer, self._model)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002 - only chat
-        body = {**to_cohere.request(request, self._model), "stream": True}
+        body = {**self._asked(request), "stream": True}
         chunks = from_cohere.Chunks(self._model)
         async with aclosing(self._events(body)) as source:
             async for events in source:
-                found = [chunk for event in events if (chunk := chunks.chunk(event)) is not None]
+                with shapes.answered(self.upstream.name):
+                    found = [chunk for event in events if (chunk := chunks.chunk(event)) is not None]
                 if found:
                     yield found
         if chunks.failure:
@@ -81,6 +83,10 @@ class Cohere:
     def _model(self) -> str:
         return self.deployment.model or self.deployment.name
 
+    def _asked(self, request: Json) -> Json:
+        with shapes.asked():
+            return to_cohere.request(request, self._model)
+
     async def _post(self, path: str, body: Json) -> Json:
         return await credentials.tried(self.credentials, lambda headers: self.upstream.json(path, body, headers))
 
@@ -102,11 +108,12 @@ class Cohere:
         for start in range(0, len(texts), BATCH):
             some = texts[start : start + BATCH]
             answer = await self._post("/embed", {**body, "texts": some})
-            rows = _floats(answer.get("embeddings"))
+            with shapes.answered(self.upstream.name):
+                rows = _floats(answer.get("embeddings"))
+                billed = ((answer.get("meta") or {}).get("billed_units") or {}).get("input_tokens")
             if len(rows) != len(some):
                 raise UpstreamBroken(f"{self.upstream.name} gave {len(rows)} vectors for {len(some)} texts")
             found += rows
-            billed = ((answer.get("meta") or {}).get("billed_units") or {}).get("input_tokens")
             tokens += int(billed) if isinstance(billed, int | float) else sum(map(likely_tokens, some))
         return vectors.answer(found, self._model, tokens, request.get("encoding_format"))
 
@@ -114,11 +121,13 @@ class Cohere:
         """Cohere's own words, but that documents may be objects and come back, as others do it."""
         documents = request.get("documents") or []
         body = {name: value for name, value in request.items() if name not in {"return_documents", "rank_fields"}}
-        texts = [it.get("text", "") if isinstance(it, dict) else it for it in documents]
+        with shapes.asked():
+            texts = [it.get("text", "") if isinstance(it, dict) else it for it in documents]
         answer = await self._post("/rerank", {**body, "model": self._model, "documents": texts})
         if request.get("return_documents"):
-            for result in answer.get("results") or ():
-                result["document"] = {"text": texts[result["index"]]}
+            with shapes.answered(self.upstream.name):
+                for result in answer.get("results") or ():
+                    result["document"] = {"text": texts[result["index"]]}
         return answer
 
 

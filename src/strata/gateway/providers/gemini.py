@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from strata.errors import Misconfigured, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway import credentials, vectors
+from strata.gateway import credentials, shapes, vectors
 from strata.gateway.credentials import Credentials, Headers
 from strata.gateway.dialects import from_gemini, to_gemini
 from strata.gateway.estimate import byte_bound, likely_tokens
@@ -29,6 +29,7 @@ from strata.types import Json
 
 API = "https://generativelanguage.googleapis.com/v1beta"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+OWN = ("tunedModels/", "projects/")
 BATCH = 100
 """Texts that the Gemini API embeds in one request; Vertex takes 250, and one of gemini-embedding-001."""
 
@@ -55,18 +56,21 @@ class Gemini:
     async def whole(self, operation: str, request: Json) -> Json:
         if operation == "embeddings":
             return await self._embed(request)
-        body = to_gemini.request(request, self._model, self.deployment.options)
-        answer = from_gemini.completion(await self._post("generateContent", body), self._model)
+        told = await self._post("generateContent", self._asked(request))
+        with shapes.answered(self.upstream.name):
+            answer = from_gemini.completion(told, self._model)
         if not answer["choices"]:
             raise UpstreamBroken(f"{self.upstream.name} gave no answer and no reason")
         return answer
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002 - only chat
-        body = to_gemini.request(request, self._model, self.deployment.options)
+        body = self._asked(request)
         chunks = from_gemini.Chunks(self._model)
         async with aclosing(self._events(body)) as source:
             async for events in source:
-                yield [chunks.chunk(event) for event in events]
+                with shapes.answered(self.upstream.name):
+                    found = [chunks.chunk(event) for event in events]
+                yield found
         if not chunks.finished:
             raise UpstreamBroken(f"{self.upstream.name} broke off in the middle of its answer")
 
@@ -86,7 +90,13 @@ class Gemini:
         return (self.deployment.model or self.deployment.name).removeprefix("models/")
 
     def _path(self, verb: str) -> str:
-        return f"{self.root}/{quote(self._model, safe='')}:{verb}"
+        """A tuned model, or an endpoint of one's own, has an address of its own."""
+        model = quote(self._model, safe="/")
+        return f"/{model}:{verb}" if model.startswith(OWN) else f"{self.root}/{model}:{verb}"
+
+    def _asked(self, request: Json) -> Json:
+        with shapes.asked():
+            return to_gemini.request(request, self._model, self.deployment.options)
 
     async def _post(self, verb: str, body: Json) -> Json:
         return await credentials.tried(self.credentials, lambda headers: self._once(verb, body, headers))
@@ -151,7 +161,8 @@ class Gemini:
         size = (1 if "gemini-embedding" in self._model else 250) if self.vertex else BATCH
         for start in range(0, len(texts), size):
             some = texts[start : start + size]
-            rows, used = await (self._predict(some, more) if self.vertex else self._batch(some, more))
+            with shapes.answered(self.upstream.name):
+                rows, used = await (self._predict(some, more) if self.vertex else self._batch(some, more))
             if len(rows) != len(some):
                 raise UpstreamBroken(f"{self.upstream.name} gave {len(rows)} vectors for {len(some)} texts")
             found += rows

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from strata.errors import Invalid, Misconfigured, StrataError, UpstreamBroken
-from strata.gateway import credentials, multipart
+from strata.gateway import credentials, multipart, shapes
 from strata.gateway.credentials import Credentials, Headers
 from strata.gateway.dialects import openai_family as family
 from strata.gateway.estimate import byte_bound
@@ -36,6 +36,12 @@ PATHS = {
     "chat": "/chat/completions", "embeddings": "/embeddings", "responses": "/responses", "rerank": "/rerank",
     "images": "/images/generations", "speech": "/audio/speech", "transcriptions": "/audio/transcriptions",
 }  # fmt: skip
+
+STATUS = {
+    "rate_limit_exceeded": 429, "insufficient_quota": 429, "invalid_prompt": 400, "context_length_exceeded": 400,
+    "invalid_request_error": 400, "server_error": 500,
+}  # fmt: skip
+"""What the codes of errors inside a stream stand for."""
 
 AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
 BY_DEPLOYMENT = {"chat", "embeddings", "images", "speech", "transcriptions"}
@@ -56,7 +62,8 @@ class OpenAI:
     operations: frozenset[str] = field(default=frozenset({"chat", "embeddings"}))
 
     async def whole(self, operation: str, request: Json) -> Json:
-        body = self._own(operation, request)
+        with shapes.asked():
+            body = self._own(operation, request)
         if "stream" in body:
             body["stream"] = False
         body.pop("stream_options", None)
@@ -66,10 +73,12 @@ class OpenAI:
             self._must_answer(answer)
         if self.vendor.exact or operation == "responses":
             return answer
-        return family.from_data(answer, request) if operation == "rerank" else family.completion(answer)
+        with shapes.answered(self.upstream.name):
+            return family.from_data(answer, request) if operation == "rerank" else family.completion(answer)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
-        body = self._own(operation, request)
+        with shapes.asked():
+            body = self._own(operation, request)
         body["stream"] = True
         if operation == "chat" and self.vendor.usage_asked:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
@@ -88,8 +97,11 @@ class OpenAI:
             async for chunks in source:
                 finished = finished or any(map(_finishes, chunks))
                 if common is not None:
-                    for chunk in chunks:
-                        common.chunk(chunk)
+                    with shapes.answered(self.upstream.name):
+                        for chunk in chunks:
+                            common.chunk(chunk)
+                elif operation == "responses" and (failure := self._failure_in(chunks)):
+                    raise failure
                 yield chunks
         if not (events.done or finished):
             raise UpstreamBroken(f"{self.upstream.name} broke off in the middle of its answer")
@@ -151,6 +163,7 @@ class OpenAI:
 
     def _own_messages(self, messages: list[Any]) -> list[Any]:
         vendor = self.vendor
+        messages = [family.without_empty(it) for it in messages]
         if vendor.thoughts is not None:
             rename = family.thoughts_as_parts if vendor.thoughts == "parts" else family.thoughts_as(vendor.thoughts)
             messages = [rename(it) if isinstance(it, dict) and "reasoning_content" in it else it for it in messages]
@@ -194,6 +207,14 @@ class OpenAI:
             error = next((it["error"] for it in choices if isinstance(it, dict) and it.get("error")), None)
         if error and not _says(choices):
             raise self._failure(error)
+
+    def _failure_in(self, events: list[Json]) -> StrataError | None:
+        """An error inside a stream of the Responses API is an event of its own."""
+        for event in events:
+            if event.get("type") == "error":
+                status = STATUS.get(str(event.get("code")), status_in(event))
+                return self.upstream.failure(status, str(event.get("message") or "")[:1000])
+        return None
 
     def _failure(self, error: Any) -> StrataError:
         message = error.get("message") if isinstance(error, dict) else error
