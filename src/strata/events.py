@@ -125,7 +125,8 @@ class PassagesFound(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecorded(Event):
     """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled, cached.
-    `model` is our own name for it, `deployment` the one behind it that answered, after so many `attempts`.
+    `model` is our own name for it, `deployment` the one behind it that answered, after so many `attempts`;
+    `trial` is the comparison of deployments that it is part of. An operation that begins with `shadow:` is a copy.
     """
 
     request: str
@@ -143,6 +144,7 @@ class UsageRecorded(Event):
     deployment: str = ""
     first_token_ms: int = 0
     attempts: int = 1
+    trial: str = ""
 
     audited: ClassVar[bool] = False
 

@@ -148,6 +148,15 @@ async def test_who_is_sticky_meets_the_same_variant_each_time(sticky: Any):
         assert len(set.union(*met.values())) == 2
 
 
+async def test_a_comparison_of_variants_can_be_read_off_the_records():
+    async with two(route=route("a", "b", trial="2027-spring", shadow=Variant("b"))) as it:
+        for _ in range(20):
+            await call(it)
+        facts = await settled(it)
+        assert {fact.trial for fact in facts} == {"2027-spring"}
+        assert {fact.deployment for fact in facts if fact.operation == "chat"} == {"a", "b"}
+
+
 async def test_changing_weights_moves_as_few_people_as_it_has_to():
     async with two(route=route("a", "b", sticky="person")) as it:
         target = it.gateway.router.targets["smart"]

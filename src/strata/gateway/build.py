@@ -126,6 +126,7 @@ def _target(options: RouteOptions, routes: Mapping[str, Route]) -> Target:
         options.sticky,
         routes[shadow.model] if shadow else None,
         shadow.weight if shadow else 0.0,
+        options.trial,
     )
 
 

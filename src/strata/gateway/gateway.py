@@ -328,6 +328,7 @@ class ModelGateway:
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
+                trial=target.trial,
             )
             reservation = await self.till.reserve(quote)
             over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None

@@ -65,7 +65,8 @@ class RouteOptions:
 
     `strategy` chooses among the variants; `sticky` keeps one person, session or department on the same one (weighted
     only). `fallbacks` are tried in order where the variants fail; `retries` are further tries of the whole call.
-    `shadow` gets a copy of its share of the calls, and its answers go nowhere.
+    `shadow` gets a copy of its share of the calls, and its answers go nowhere. `trial` names the comparison that the
+    variants are in; it stands in the record of every call.
     """
 
     name: str
@@ -76,6 +77,7 @@ class RouteOptions:
     fallbacks: tuple[str, ...] = ()
     retries: int = 2
     shadow: Variant | None = None
+    trial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

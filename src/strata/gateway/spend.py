@@ -39,7 +39,8 @@ MOST_MEMBERS = 1000
 class Quote:
     """A call that wants to leave: who pays, for what, and the most it can cost in micro-units.
 
-    `fresh`: the id was made at random just now, so no earlier call can have it.
+    `fresh`: the id was made at random just now, so no earlier call can have it. `trial` is the comparison that the
+    variants of the model are in.
     """
 
     request: str
@@ -51,6 +52,7 @@ class Quote:
     currency: str
     streamed: bool = False
     fresh: bool = False
+    trial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +429,7 @@ def _event(tenant: str, quote: Quote, bill: Bill) -> UsageRecorded:
         estimated=bill.estimated,
         first_token_ms=bill.first_token_ms,
         attempts=bill.attempts,
+        trial=quote.trial,
     )
 
 
