@@ -694,6 +694,15 @@ async def test_a_refusal_is_what_can_be_done_about_it(replay: Replay, status: in
     await provider.close()
 
 
+async def test_json_that_is_no_answer_is_none(replay: Replay):
+    provider = anthropic.make("", deployment(replay.url))
+    for said in ({}, {"content": "Ice."}, {"output": {}}):
+        replay.script = lambda _, said=said: answering(said)
+        with pytest.raises(UpstreamBroken, match="makes no sense"):
+            await provider.whole("chat", {"messages": [{"role": "user", "content": "?"}]})
+    await provider.close()
+
+
 def test_what_is_wrong_with_a_deployment_is_said_at_once():
     with pytest.raises(Misconfigured) as caught:
         anthropic.make("claude", Deployment("m", "chat", "anthropic"))

@@ -661,6 +661,15 @@ async def test_a_bedrock_key_is_sent_instead_of_a_signature(replay: Replay):
     await provider.close()
 
 
+async def test_json_that_is_no_answer_is_none(replay: Replay):
+    provider = bedrock.make("", deployment(replay.url))
+    for said in ({}, {"content": "Ice."}, {"output": {}}):
+        replay.script = lambda _, said=said: answering(said)
+        with pytest.raises(UpstreamBroken, match="makes no sense"):
+            await provider.whole("chat", {"messages": [{"role": "user", "content": "?"}]})
+    await provider.close()
+
+
 def test_what_is_wrong_with_a_deployment_is_said_at_once():
     with pytest.raises(Misconfigured) as caught:
         bedrock.make("x", Deployment("m", "chat", "bedrock", options={"guardrail": "g1", "credentials": "magic"}))

@@ -25,10 +25,9 @@ SERVER_TOOL = "server_tool_use"
 
 
 def completion(said: Json, id: str, model: str) -> Json:
-    """A whole answer of Converse as a chat.completion."""
+    """A whole answer of Converse as a chat.completion. Raises LookupError for JSON that is none."""
     reading = Reading(Answer(id=id, model=model))
-    message = (said.get("output") or {}).get("message") or {}
-    for index, block in enumerate(message.get("content") or ()):
+    for index, block in enumerate(said["output"]["message"]["content"]):
         if isinstance(block, dict):
             reading.whole(index, block)
     reading.count(said.get("usage"))

@@ -24,12 +24,14 @@ PLAIN_REASONS = {"end_turn", "max_tokens", "tool_use"}
 
 
 def completion(message: Json) -> Json:
-    """A whole Message as a chat.completion."""
+    """A whole Message as a chat.completion. Raises ValueError for JSON that is no Message."""
+    if not isinstance(message.get("content"), list):
+        raise ValueError("a message without content")
     reading = Reading()
     answer = reading.answer
     answer.id, answer.model = str(message.get("id") or ""), str(message.get("model") or "")
     reading.count(message.get("usage"))
-    for index, block in enumerate(message.get("content") or ()):
+    for index, block in enumerate(message["content"]):
         if isinstance(block, dict):
             reading.start(index, block)
             reading.stop(index)

@@ -7,15 +7,14 @@ out; what would change the answer's meaning (`n`, audio) is refused with the rea
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from strata.errors import Invalid
 from strata.gateway.dialects.answer import opaque, restored
+from strata.gateway.dialects.parts import cached, parts
 from strata.types import Json
 
 DROPPED = frozenset({
@@ -290,7 +289,7 @@ def _call(call: Any) -> Json:
         raise Invalid("each of 'tool_calls' must hold a 'function'", param="messages")
     block: Json = {"type": "tool_use", "id": str(call.get("id")), "name": str(function.get("name"))}
     block["input"] = arguments(function.get("arguments"))
-    return _cached(call, block)
+    return cached(call, block)
 
 
 def arguments(given: Any) -> Json:
@@ -308,12 +307,12 @@ def _result(message: Json) -> Json:
     content = message.get("content")
     block: Json = {"type": "tool_result", "tool_use_id": str(message.get("tool_call_id"))}
     if isinstance(content, list):
-        block["content"] = list(_parts(content))
+        block["content"] = list(parts(content))
     elif content:
         block["content"] = content if isinstance(content, str) else orjson.dumps(content).decode()
     if isinstance(message.get("is_error"), bool):
         block["is_error"] = message["is_error"]
-    return _cached(message, block)
+    return cached(message, block)
 
 
 def _said(message: Json) -> list[Json]:
@@ -321,17 +320,13 @@ def _said(message: Json) -> list[Json]:
     if content is None:
         return []
     if isinstance(content, str):
-        return [_cached(message, {"type": "text", "text": content})] if content else []
+        return [cached(message, {"type": "text", "text": content})] if content else []
     if not isinstance(content, list):
         raise Invalid("'content' must be a text or a list of parts", param="messages")
-    blocks = list(_parts(content))
+    blocks = list(parts(content))
     if blocks and "cache_control" in message:
-        blocks[-1] = _cached(message, blocks[-1])
+        blocks[-1] = cached(message, blocks[-1])
     return blocks
-
-
-def _cached(source: Json, block: Json) -> Json:
-    return {**block, "cache_control": source["cache_control"]} if source.get("cache_control") else block
 
 
 def blocks_of(content: Any) -> list[Json]:
@@ -341,76 +336,8 @@ def blocks_of(content: Any) -> list[Json]:
     return [block for block in content or () if isinstance(block, dict)]
 
 
-# ------------------------------------------------------------------ parts
-
-
-def _parts(content: list[Any]) -> Iterator[Json]:
-    for part in content:
-        it = {"type": "text", "text": part} if isinstance(part, str) else part
-        if not isinstance(it, dict):
-            raise Invalid("each part of 'content' must be an object", param="messages")
-        block = _part(it)
-        if block is not None:
-            yield _cached(it, block)
-
-
-def _part(part: Json) -> Json | None:
-    kind = part.get("type")
-    if kind == "text":
-        more = {"citations": part["citations"]} if part.get("citations") else {}
-        return {"type": "text", "text": str(part.get("text")), **more} if part.get("text") else None
-    if kind == "refusal":
-        return {"type": "text", "text": str(part["refusal"])} if part.get("refusal") else None
-    if kind == "image_url":
-        image = part.get("image_url")
-        return {"type": "image", "source": _source(image.get("url") if isinstance(image, dict) else image)}
-    if kind == "file":
-        return _file(part.get("file"))
-    if kind in {"input_audio", "video_url"}:
-        raise Invalid(f"this model does not take {kind!r}", param="messages")
-    return part
-
-
-def _source(url: Any) -> Json:
-    if isinstance(url, str) and url.startswith(("https://", "http://")):
-        return {"type": "url", "url": url}
-    media, data = data_url(url)
-    return {"type": "base64", "media_type": {"image/jpg": "image/jpeg"}.get(media, media), "data": data}
-
-
-def data_url(url: Any) -> tuple[str, str]:
-    """Media type and base64 of a data URL. Raises `Invalid` for anything else."""
-    found = re.match(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,", url) if isinstance(url, str) else None
-    if found is None:
-        raise Invalid("a picture or file must be an https:// address or a data: URL in base64", param="messages")
-    return found[1].lower(), url[found.end() :]
-
-
-def _file(file: Any) -> Json:
-    if not isinstance(file, dict):
-        raise Invalid("a part of type 'file' must hold a 'file'", param="messages")
-    title = {"title": file["filename"]} if file.get("filename") else {}
-    if file.get("file_id"):
-        return {"type": "document", "source": {"type": "file", "file_id": file["file_id"]}, **title}
-    given = file.get("file_data")
-    if isinstance(given, str) and given.startswith(("https://", "http://")):
-        return {"type": "document", "source": {"type": "url", "url": given}, **title}
-    if isinstance(given, str) and not given.startswith("data:"):
-        given = f"data:application/pdf;base64,{given}"
-    media, data = data_url(given)
-    if media.startswith("image/"):
-        return {"type": "image", "source": {"type": "base64", "media_type": media, "data": data}}
-    if media.startswith("text/"):
-        return {
-            "type": "document",
-            "source": {"type": "text", "media_type": "text/plain", "data": _text(data)},
-            **title,
-        }
-    return {"type": "document", "source": {"type": "base64", "media_type": media, "data": data}, **title}
-
-
-def _text(data: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except ValueError as error:
-        raise Invalid("a text file must be UTF-8 in base64", param="messages") from error
+def names(given: Any) -> tuple[str, ...]:
+    """One name, several with commas between them, or a list of them."""
+    if isinstance(given, str):
+        return tuple(filter(None, (name.strip() for name in given.split(","))))
+    return tuple(map(str, given)) if isinstance(given, list | tuple) else ()

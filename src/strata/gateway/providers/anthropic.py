@@ -82,7 +82,7 @@ class Anthropic:
         body.pop("stream", None)
         for name in self.omit:
             body.pop(name, None)
-        beta = dict.fromkeys([*self.beta, *names(body.pop("betas", None))])
+        beta = dict.fromkeys([*self.beta, *to_messages.names(body.pop("betas", None))])
         return body, {"anthropic-beta": ",".join(beta)} if beta else {}
 
 
@@ -97,14 +97,9 @@ def make(row: str, deployment: Deployment) -> Anthropic:
         raise Misconfigured(wrong)
     base_url = str(options.get("base_url") or "https://api.anthropic.com").rstrip("/").removesuffix("/v1")
     upstream = Upstream.of(deployment, base_url, {"x-api-key": key, "anthropic-version": VERSION})
-    return Anthropic(deployment, upstream, names(options.get("beta")), names(options.get("omit")))
-
-
-def names(given: object) -> tuple[str, ...]:
-    """One name, or a list of them."""
-    if isinstance(given, str):
-        return tuple(filter(None, (name.strip() for name in given.split(","))))
-    return tuple(map(str, given)) if isinstance(given, list | tuple) else ()
+    return Anthropic(
+        deployment, upstream, to_messages.names(options.get("beta")), to_messages.names(options.get("omit"))
+    )
 
 
 def price_list(row: str) -> str:  # noqa: ARG001 - it has no rows

@@ -30,7 +30,7 @@ import orjson
 
 from strata.errors import UpstreamBroken
 from strata.gateway.aws import AWS
-from strata.gateway.dialects import from_converse, nonsense, to_converse, to_invoke
+from strata.gateway.dialects import from_converse, nonsense, to_converse, to_invoke, to_messages
 from strata.gateway.dialects.answer import Answer
 from strata.gateway.dialects.hidden import hidden
 from strata.gateway.estimate import byte_bound, likely_tokens
@@ -139,7 +139,7 @@ class Bedrock:
         """A Messages request as InvokeModel takes it: the model is in the address, previews are in the body."""
         body = {name: value for name, value in request.items() if name not in {"model", "stream", "betas", *self.omit}}
         body.setdefault("anthropic_version", VERSION)
-        beta = [*self.beta, *names(request.get("betas")), *names(request.get("anthropic_beta"))]
+        beta = [*self.beta, *to_messages.names(request.get("betas")), *to_messages.names(request.get("anthropic_beta"))]
         return {**body, "anthropic_beta": list(dict.fromkeys(beta))} if beta else body
 
     def _event(self, message: Message) -> Json:
@@ -210,7 +210,7 @@ def make(row: str, deployment: Deployment) -> Bedrock:
     aws = AWS.of(deployment, "bedrock-runtime", "bedrock", wrong)
     return Bedrock(
         deployment, aws, model, "anthropic" if anthropics else "", operations, _fixed(options), _guard(guardrail),
-        _headers(options, guardrail), names(options.get("beta")), names(options.get("omit")),
+        _headers(options, guardrail), to_messages.names(options.get("beta")), to_messages.names(options.get("omit")),
         str(options.get("count_model") or PROFILE.sub("", model)),
     )  # fmt: skip
 
@@ -245,13 +245,6 @@ def _headers(options: Json, guardrail: Json | None) -> dict[str, str]:
         found["x-amzn-bedrock-guardrailidentifier"] = guardrail["id"]
         found["x-amzn-bedrock-guardrailversion"] = str(guardrail.get("version") or "DRAFT")
     return {name: str(value) for name, value in found.items() if value}
-
-
-def names(given: object) -> tuple[str, ...]:
-    """One name, or a list of them."""
-    if isinstance(given, str):
-        return tuple(filter(None, (name.strip() for name in given.split(","))))
-    return tuple(map(str, given)) if isinstance(given, list | tuple) else ()
 
 
 def price_list(row: str) -> str:  # noqa: ARG001 - it has no rows
