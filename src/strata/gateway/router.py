@@ -72,7 +72,8 @@ class Router:
         if shadow is not None and (self.chance.random() >= target.share or (objection and objection(shadow))):
             shadow = None
         attempts = Attempts(target, routes[0], routes, streamed, ask.timeout, deadline, self.chance, shadow)
-        if not routes[0].standing.ready and attempts.hopeless:
+        standing = routes[0].standing
+        if (standing.room.limit or not standing.breaker.untroubled) and not standing.ready and attempts.hopeless:
             raise attempts.refusal()
         return attempts
 

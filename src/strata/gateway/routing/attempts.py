@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from strata.errors import Deadline, RateLimited, StrataError, Unavailable, UpstreamBroken
@@ -55,8 +55,8 @@ class Attempts:
     _probe: int = 0
     _sent: float = 0.0
     _retried: int = 0
-    _tried: list[Route] = field(default_factory=list)
-    _useless: list[Route] = field(default_factory=list)
+    _tried: tuple[Route, ...] = ()
+    _useless: tuple[Route, ...] = ()
 
     # -------------------------------------------------------------- one try
 
@@ -110,12 +110,12 @@ class Attempts:
         how = mend(error)
         if how == "never" or not self._asked:
             return False
-        self._tried.append(self.route)
+        self._tried += (self.route,)
         if how != "again":
-            self._useless.append(self.route)
+            self._useless += (self.route,)
         if how == "larger":
             room = self.route.deployment.context
-            self._useless += [route for route in self.routes if route.deployment.context <= room]
+            self._useless += tuple(route for route in self.routes if route.deployment.context <= room)
         other = next((route for route in self._fresh() if route.standing.ready), None)
         if other is not None:
             self.route = other

@@ -88,7 +88,8 @@ class Breaker:
                 self._close()
             return
         self._in_a_row = 0
-        self._calls[self._now()] += 1
+        slot = int(self.clock() / SLOT)
+        self._calls[slot % SLOTS if slot == self._slot else self._now()] += 1
 
     def failed(self, probe: int = 0) -> None:
         if self._open_until:
