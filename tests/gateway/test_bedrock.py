@@ -492,6 +492,21 @@ async def test_a_refusal_is_what_can_be_done_about_it(replay: Replay, status: in
     await provider.close()
 
 
+async def test_no_chunk_of_a_stream_is_lost_wherever_it_is_cut(replay: Replay):
+    words = [f"{number} " for number in range(200)]
+    deltas = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in words]
+    begun, ended = ("messageStart", {"role": "assistant"}), ("messageStop", {"stopReason": "end_turn"})
+    answer = stream(begun, *deltas, ended, ("metadata", {"usage": USED, "metrics": {}}))
+    provider = bedrock.make("", deployment(replay.url))
+    replay.script = lambda _: answer
+    for replay.cut in (0, 3, 100, 1000, 4096):
+        said = folded(await pieces(provider.stream("chat", ASKED)))
+        assert said["choices"][0]["message"]["content"] == "".join(words)
+        assert said["usage"]["total_tokens"] == 15
+    assert len(provider.aws.service.host._idle) == 1  # one connection served them all
+    await provider.close()
+
+
 async def test_a_stream_that_breaks_off_is_never_a_whole_answer(replay: Replay):
     whole = vendor(Got("POST", "/model/m/converse-stream", {}, b"{}")).answer
     ends = {len(whole[: at - 4]) for at in range(5, len(whole), 40)}

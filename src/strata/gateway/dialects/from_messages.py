@@ -24,9 +24,9 @@ PLAIN_REASONS = {"end_turn", "max_tokens", "tool_use"}
 
 
 def completion(message: Json) -> Json:
-    """A whole Message as a chat.completion. Raises ValueError for JSON that is no Message."""
+    """A whole Message as a chat.completion. Raises TypeError for JSON that is no Message."""
     if not isinstance(message.get("content"), list):
-        raise ValueError("a message without content")
+        raise TypeError("a message without content")
     reading = Reading()
     answer = reading.answer
     answer.id, answer.model = str(message.get("id") or ""), str(message.get("model") or "")
