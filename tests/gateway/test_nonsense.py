@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.errors import Invalid, UpstreamBroken
-from strata.gateway import shapes
-from strata.gateway.dialects import from_cohere, from_gemini, openai_family, to_cohere, to_gemini
+from strata.gateway.dialects import from_cohere, from_gemini, nonsense, openai_family, to_cohere, to_gemini
 
 NAMES = [
     "choices", "message", "delta", "content", "tool_calls", "function", "name", "arguments", "id", "index", "type", "usage",
@@ -50,7 +49,7 @@ ANSWERS = {
 @settings(max_examples=60)
 @given(told=OBJECTS)
 def test_an_answer_of_any_shape_is_read_or_is_the_vendors_mistake(read, told):
-    with suppress(UpstreamBroken), shapes.answered("the vendor"):
+    with suppress(UpstreamBroken), nonsense.answered("the vendor"):
         read(told)
 
 
@@ -60,12 +59,12 @@ def test_an_answer_of_any_shape_is_read_or_is_the_vendors_mistake(read, told):
 @settings(max_examples=60)
 @given(body=OBJECTS)
 def test_a_request_of_any_shape_is_sent_or_is_the_callers_mistake(write, body):
-    with suppress(Invalid), shapes.asked():
+    with suppress(Invalid), nonsense.asked():
         write(body)
 
 
 def test_a_mistake_says_whose_it_is():
-    with pytest.raises(UpstreamBroken, match="the vendor answered"), shapes.answered("the vendor"):
+    with pytest.raises(UpstreamBroken, match="the vendor answered"), nonsense.answered("the vendor"):
         from_gemini.completion({"candidates": 7}, "m")
-    with pytest.raises(Invalid, match="not well formed"), shapes.asked():
+    with pytest.raises(Invalid, match="not well formed"), nonsense.asked():
         to_cohere.request({"messages": 7}, "m")
