@@ -69,16 +69,16 @@ def measure(
                 leaks = True
                 misses[span["type"]].append(_shown(text, span["start"], span["end"]))
         leaky += leaks
-        for start, end, type in found:
-            given[type] += 1
+        for start, end, kind in found:
+            given[kind] += 1
             if any(at in wanted for at in range(start, end)):
-                right[type] += 1
+                right[kind] += 1
             else:
-                falses[type].append(_shown(text, start, end))
+                falses[kind].append(_shown(text, start, end))
     for title, examples, most in (("missed", misses, missed), ("false", falses, false)):
-        for type, shown in sorted(examples.items()):
+        for kind, shown in sorted(examples.items()):
             for one in shown[:: max(1, len(shown) // max(1, most))][:most]:
-                print(f"{title} {type}: {one}")
+                print(f"{title} {kind}: {one}")
     return {
         "recall": _share(covered.total(), labelled.total()),
         "precision": _share(right.total(), given.total()),
@@ -86,8 +86,8 @@ def measure(
         "texts": len(rows),
         "spans": labelled.total(),
         "ms_per_kb": round(seconds * 1e6 / max(1, characters), 3),
-        "recall_by_type": {type: _share(covered[type], count) for type, count in labelled.most_common()},
-        "precision_by_type": {type: _share(right[type], count) for type, count in given.most_common()},
+        "recall_by_type": {kind: _share(covered[kind], count) for kind, count in labelled.most_common()},
+        "precision_by_type": {kind: _share(right[kind], count) for kind, count in given.most_common()},
     }
 
 

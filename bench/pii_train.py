@@ -141,8 +141,8 @@ def ready(text: str, spans: list[dict[str, Any]], partial: bool) -> tuple[list[p
     line = page.tokens(text)
     tags = ["O"] * len(text)
     for span in spans:
-        type = span["type"]
-        tag = "P" if type in PERSON else "L" if type in PLACE else "G" if type in ORGANISATION else "O"
+        kind = span["type"]
+        tag = "P" if kind in PERSON else "L" if kind in PLACE else "G" if kind in ORGANISATION else "O"
         tags[span["start"] : span["end"]] = [tag] * (span["end"] - span["start"])
     right = [tags[token.start] for token in line]
     whole = names.whole_names(line)
@@ -165,9 +165,9 @@ def learn(
         chance.shuffle(prepared)
         wrong = looked = 0
         for line, whole, right in prepared:
-            last = "O"
+            last, small = "O", names.without_capitals(line)
             for at, token in enumerate(line):
-                if not names.candidate(token):
+                if not names.candidate(token, small):
                     if token.shape != "." or token.lower not in "-'’.":
                         last = last if token.lower in page.PARTICLES else "O"
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -253,11 +254,11 @@ NOISE = [
 async def test_pieces_cut_anywhere_give_the_same_answer(parts, cuts, quoted):
     sent = submission("x")
     vault = sent.memory["pii"] = Vault()
-    for type in ("PERSON", "EMAIL", "CREDIT_CARD"):
-        vault.placeholder(type, f"<{type.lower()}>")
+    for kind in ("PERSON", "EMAIL", "CREDIT_CARD"):
+        vault.placeholder(kind, f"<{kind.lower()}>")
     text = "".join(parts)
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     channel, place = ("0.tool.0", "tool") if quoted else ("0", "output")
     assert await answered(sent, pieces, place, channel) == vault.restore(text, quoted=quoted)
 

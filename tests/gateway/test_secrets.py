@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -139,6 +140,6 @@ WORDS = [*KEYS.values(), "password", "password:", "=", "is", "hunter2!x", "Beare
 async def test_pieces_cut_anywhere_give_the_same_answer(parts, cuts, between):
     text = between.join(parts)
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     assert await answered(pieces) == (await masked(text))[0]
     assert await answered(list(text)) == (await masked(text))[0]

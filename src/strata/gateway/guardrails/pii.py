@@ -12,17 +12,21 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from strata.errors import Misconfigured, Refused
-from strata.gateway.guardrail import Finding, Submission, Text, Watch
+from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
 from strata.gateway.privacy import find
 from strata.gateway.privacy.reading import Page, read
 from strata.gateway.privacy.scope import about_health, default_types
 from strata.gateway.privacy.spans import DIRECT, TYPES, Span
 from strata.gateway.privacy.vault import PLACEHOLDER, Vault, unfinished
 
-ACTIONS = ("mask", "refuse", "flag")
+VERDICTS: Mapping[str, Literal["masked", "refused", "flagged"]] = {
+    "mask": "masked",
+    "refuse": "refused",
+    "flag": "flagged",
+}
 INLINE = 4_000
 """Characters that are looked at in the event loop; more go to a thread, so that other calls do not wait."""
 
@@ -92,17 +96,19 @@ class Pii:
         refused = set()
         for span in page.places():
             action = self._action(span.type)
-            verdict = "masked" if action == "mask" else "refused" if action == "refuse" else "flagged"
             if action == "refuse":
                 refused.add(span.type)
-            submission.findings.append(Finding(self.name, verdict, text.place, span.type, span.start, span.end))
+            submission.findings.append(
+                Finding(self.name, VERDICTS[action], text.place, span.type, span.start, span.end)
+            )
         return refused
 
 
 @dataclass(slots=True)
 class Run:
     """One channel of an answer: the end of what went on (what a placeholder may not continue), what is held back, how
-    many characters were decided."""
+    many characters were decided.
+    """
 
     quoted: bool
     gone: str = ""
@@ -179,7 +185,7 @@ class Restoring:
         return "".join([*parts, sentence[at:]])
 
     def _found(self, run: Run, span: Span) -> None:
-        place = "tool" if run.quoted else "output"
+        place: Place = "tool" if run.quoted else "output"
         start, end = run.decided + span.start, run.decided + span.end
         self.submission.findings.append(Finding(self.guardrail.name, "masked", place, span.type, start, end))
 
@@ -207,9 +213,9 @@ def make(options: Mapping[str, Any]) -> Pii:
         wrong.append(f"pii: types is 'default', 'all' or a list of {sorted(TYPES)}")
     action = options.get("action", "mask")
     table = dict(action) if isinstance(action, Mapping) else {"default": action}
-    actions = {"": "mask"} | {("" if type == "default" else type): does for type, does in table.items()}
-    if not all(does in ACTIONS for does in actions.values()) or set(actions) - TYPES - {""}:
-        wrong.append(f"pii: action is one of {list(ACTIONS)}, or a table of them by type and 'default'")
+    actions = {"": "mask"} | {("" if name == "default" else name): does for name, does in table.items()}
+    if not all(does in VERDICTS for does in actions.values()) or set(actions) - TYPES - {""}:
+        wrong.append(f"pii: action is one of {list(VERDICTS)}, or a table of them by type and 'default'")
     threshold = options.get("threshold", 0.5)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         wrong.append("pii: threshold is a number from 0 to 1")

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
@@ -58,7 +58,7 @@ class Secrets:
         return [one for one in found if not any(rule.fullmatch(text[one.start : one.end]) for rule in self.allow)]
 
     def finding(self, place: Place, secret: Secret, offset: int = 0) -> Finding:
-        verdict = "masked" if self.action == "mask" else "refused"
+        verdict: Literal["masked", "refused"] = "masked" if self.action == "mask" else "refused"
         start, end = secret.start + offset, secret.end + offset
         return Finding(self.name, verdict, place, f"secret: {secret.kind}", start, end)
 
@@ -127,7 +127,8 @@ def make(options: Mapping[str, Any]) -> Secrets:
     if not isinstance(answers, bool):
         wrong.append("secrets: answers is true or false")
     rules: list[re.Pattern[str]] = []
-    for rule in allow if isinstance(allow, list | tuple) else [None]:
+    given: list[Any] = list(allow) if isinstance(allow, list | tuple) else [None]
+    for rule in given:
         try:
             rules.append(re.compile(rule))
         except (re.error, TypeError) as error:

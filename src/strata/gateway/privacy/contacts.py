@@ -121,9 +121,9 @@ def _likely(value: str, digits: int, called: bool) -> float:
         score += 0.5
     elif re.fullmatch(r"\d{1,3}(?: \d{3})+|\d{1,3}(?:\.\d{3})+", value):
         score += 0.1 if digits != 9 else 0.3
-    elif groups >= 3 and 7 <= digits <= 11:
-        score += 0.5
-    elif re.fullmatch(r"\d{3}[ -]\d{4}|\d{2} \d{6}|\d{4}[ -]\d{4}|\d{3,4}[ -/]\d{6,7}", value):
+    elif (groups >= 3 and 7 <= digits <= 11) or re.fullmatch(
+        r"\d{3} \d{4}|\d{2} \d{6}|\d{4} \d{4}|0\d{2,4}[ /-]\d{5,8}", value
+    ):
         score += 0.5
     elif groups == 1 and digits in {9, 10, 11}:
         score += 0.25

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
@@ -18,27 +19,35 @@ CODE = r"(?P<value>(?=[A-Za-z/._ -]{0,12}\d)[A-Za-z0-9]+(?:[-./_ ]{1,2}(?=[A-Za-
 CODES: tuple[tuple[str, str, float], ...] = (
     (
         "MEDICAL_RECORD",
-        r"mrn|medical record|patient (?:id|no|number|identifier|account)|chart|hospital (?:number|no|id)|nhc|n\.?h\.?c|historia(?: cl[íi]nica)?"
-        r"|expediente|cipa|episodio|episode|encounter|admission|visit (?:id|no|number)|accession|specimen|patienten(?:nummer|-?id|-?nr)|fall(?:nummer|-?nr)"
-        r"|aufnahmenummer|case (?:no|number|id)|study id|subject(?: id| no)?|nhs|dossier|record (?:no|number|id)|cartella",
+        (
+            r"mrn|medical record|patient (?:id|no|number|identifier|account)|chart|hospital (?:number|no|id)|nhc|n\.?h\.?c|historia(?: cl[íi]nica)?"
+            r"|expediente|cipa|episodio|episode|encounter|admission|visit (?:id|no|number)|accession|specimen|patienten(?:nummer|-?id|-?nr)|fall(?:nummer|-?nr)"
+            r"|aufnahmenummer|case (?:no|number|id)|study id|subject(?: id| no)?|nhs|dossier|record (?:no|number|id)|cartella"
+        ),
         0.85,
     ),
     (
         "HEALTH_PLAN",
-        r"health plan|insurance|insured|member(?:ship)?|policy|beneficiary|medicaid|medicare|subscriber|group (?:no|number|id)|nass|nuss|nss"
-        r"|seguridad social|afiliaci[óo]n|tarjeta sanitaria|p[óo]liza|cip|sip|versicher(?:ten|ungs)?(?:nummer|-?nr|schein)?|krankenkassen?(?:nummer)?|kvnr|police",
+        (
+            r"health plan|insurance|insured|member(?:ship)?|policy|beneficiary|medicaid|medicare|subscriber|group (?:no|number|id)|nass|nuss|nss"
+            r"|seguridad social|afiliaci[óo]n|tarjeta sanitaria|p[óo]liza|cip|sip|versicher(?:ten|ungs)?(?:nummer|-?nr|schein)?|krankenkassen?(?:nummer)?|kvnr|police"
+        ),
         0.85,
     ),
     (
         "ACCOUNT",
-        r"account|acct|a/c|cuenta|konto(?:nummer|-?nr)?|compte|conto|sort code|routing|aba|swift|bic|customer|client|kunden(?:nummer|-?nr)|cliente|employee"
-        r"|personal(?:nummer|-?nr)|mitarbeiter(?:nummer)?|empleado|user id|student id|matrikel(?:nummer|-?nr)|loyalty|frequent flyer|booking|reservation|wallet",
+        (
+            r"account|acct|a/c|cuenta|konto(?:nummer|-?nr)?|compte|conto|sort code|routing|aba|swift|bic|customer|client|kunden(?:nummer|-?nr)|cliente|employee"
+            r"|personal(?:nummer|-?nr)|mitarbeiter(?:nummer)?|empleado|user id|student id|matrikel(?:nummer|-?nr)|loyalty|frequent flyer|booking|reservation|wallet"
+        ),
         0.75,
     ),
     (
         "NATIONAL_ID",
-        r"ssn|social security|soc sec|national id(?:entity|entification)?|identity card|id card|nino|national insurance|dni|nie|nif|c[ée]dula|documento(?: de identidad)?"
-        r"|(?:personal)?ausweis(?:nummer|-?nr)?|sozialversicherung\w*|rentenversicherung\w*|aadhaar|pesel|personnummer|cpf|curp|government id|carte d'identit[ée]",
+        (
+            r"ssn|social security|soc sec|national id(?:entity|entification)?|identity card|id card|nino|national insurance|dni|nie|nif|c[ée]dula|documento(?: de identidad)?"
+            r"|(?:personal)?ausweis(?:nummer|-?nr)?|sozialversicherung\w*|rentenversicherung\w*|aadhaar|pesel|personnummer|cpf|curp|government id|carte d'identit[ée]"
+        ),
         0.85,
     ),
     (
@@ -68,16 +77,15 @@ CODES: tuple[tuple[str, str, float], ...] = (
     ("POSTCODE", r"zip(?: ?code)?|post(?:al)? ?code|c\.?p\.?|c[óo]digo postal|plz|postleitzahl|code postal|cap", 0.85),
 )
 
-_CODES = tuple((type, re.compile(rf"(?<!\w){CODE}", re.IGNORECASE), score) for type, _, score in CODES)
 LABEL = re.compile(
     r"(?<![^\W\d_])(?:"
-    + "|".join(f"(?P<{type}>{words})" for type, words, _ in CODES)
+    + "|".join(f"(?P<{kind}>{words})" for kind, words, _ in CODES)
     + rf")(?!['’]?[^\W\d_]){NUMBER_OF}(?:\s?\([^)\n]{{1,20}}\))?{IS}",
     re.IGNORECASE,
 )
 VALUE = re.compile(CODE)
 POSTAL = re.compile(r"(?:[A-Z]{1,3}[- ]?)?\d\w{1,7}(?:[- ]\d\w{0,3}(?!\w))?(?: [A-Z]{2,3}(?!\w))?", re.IGNORECASE)
-SCORES = {type: score for type, _, score in CODES}
+SCORES = {kind: score for kind, _, score in CODES}
 
 SEX = re.compile(
     r"(?<!\w)(?:sexo?|gender|g[ée]nero|geschlecht)(?:\s+(?:is|es|ist))?\s*[:=]?\s*(?P<value>h|m|v|f|w|d|x|males?|females?|hombre|mujer|var[óo]n|masculin[oa]|femenin[oa]|m[äa]nnlich|weiblich|divers|non-binary|man|woman)(?!\w)",
@@ -281,15 +289,205 @@ DESCRIBED = (
         0.6,
     ),
 )
-STEMS = tuple(
-    """mrn medical patient chart hospital nhc n h historia expediente cipa episod encounter admission visit accession specimen fall aufnahme case study subject
-    nhs dossier record cartella health insur member policy beneficiary medicaid medicare subscriber group nass nuss nss seguridad afiliaci tarjeta póliza poliza cip sip
-    versicher kranken kvnr police account acct a cuenta konto compte conto sort routing aba swift bic customer client kunden cliente employee personal mitarbeiter empleado
-    user student matrikel loyalty frequent booking reservation wallet ssn social soc national identity id nino dni nie nif cédula cedula documento ausweis sozial renten
-    aadhaar pesel cpf curp government carte tax tin itin ein vat steuer ust cif rfc partita codice nip abn tfn passport pasaporte reisepass passeport passaporto paszport
-    driver driving dl permiso carn licencia führerschein fuhrerschein permis patente licen certificate col dea npi gmc nmc upin approbation lanr bsnr
-    registration matr plate tag vin kennzeichen vehicle chassis fahrgestell number serial imei imsi udi device serien número numero s implant credit debit card kreditkarte cvv
-    cvc csc security pin tele telé telf nºco nocol númer pager beeper phone tel tlf tfno fax mobile cell móvil movil handy busca zip post c cp código codigo plz code cap nº""".split()
+STEMS = (
+    "mrn",
+    "medical",
+    "patient",
+    "chart",
+    "hospital",
+    "nhc",
+    "n",
+    "h",
+    "historia",
+    "expediente",
+    "cipa",
+    "episod",
+    "encounter",
+    "admission",
+    "visit",
+    "accession",
+    "specimen",
+    "fall",
+    "aufnahme",
+    "case",
+    "study",
+    "subject",
+    "nhs",
+    "dossier",
+    "record",
+    "cartella",
+    "health",
+    "insur",
+    "member",
+    "policy",
+    "beneficiary",
+    "medicaid",
+    "medicare",
+    "subscriber",
+    "group",
+    "nass",
+    "nuss",
+    "nss",
+    "seguridad",
+    "afiliaci",
+    "tarjeta",
+    "póliza",
+    "poliza",
+    "cip",
+    "sip",
+    "versicher",
+    "kranken",
+    "kvnr",
+    "police",
+    "account",
+    "acct",
+    "a",
+    "cuenta",
+    "konto",
+    "compte",
+    "conto",
+    "sort",
+    "routing",
+    "aba",
+    "swift",
+    "bic",
+    "customer",
+    "client",
+    "kunden",
+    "cliente",
+    "employee",
+    "personal",
+    "mitarbeiter",
+    "empleado",
+    "user",
+    "student",
+    "matrikel",
+    "loyalty",
+    "frequent",
+    "booking",
+    "reservation",
+    "wallet",
+    "ssn",
+    "social",
+    "soc",
+    "national",
+    "identity",
+    "id",
+    "nino",
+    "dni",
+    "nie",
+    "nif",
+    "cédula",
+    "cedula",
+    "documento",
+    "ausweis",
+    "sozial",
+    "renten",
+    "aadhaar",
+    "pesel",
+    "cpf",
+    "curp",
+    "government",
+    "carte",
+    "tax",
+    "tin",
+    "itin",
+    "ein",
+    "vat",
+    "steuer",
+    "ust",
+    "cif",
+    "rfc",
+    "partita",
+    "codice",
+    "nip",
+    "abn",
+    "tfn",
+    "passport",
+    "pasaporte",
+    "reisepass",
+    "passeport",
+    "passaporto",
+    "paszport",
+    "driver",
+    "driving",
+    "dl",
+    "permiso",
+    "carn",
+    "licencia",
+    "führerschein",
+    "fuhrerschein",
+    "permis",
+    "patente",
+    "licen",
+    "certificate",
+    "col",
+    "dea",
+    "npi",
+    "gmc",
+    "nmc",
+    "upin",
+    "approbation",
+    "lanr",
+    "bsnr",
+    "registration",
+    "matr",
+    "plate",
+    "tag",
+    "vin",
+    "kennzeichen",
+    "vehicle",
+    "chassis",
+    "fahrgestell",
+    "number",
+    "serial",
+    "imei",
+    "imsi",
+    "udi",
+    "device",
+    "serien",
+    "número",
+    "numero",
+    "s",
+    "implant",
+    "credit",
+    "debit",
+    "card",
+    "kreditkarte",
+    "cvv",
+    "cvc",
+    "csc",
+    "security",
+    "pin",
+    "tele",
+    "telé",
+    "telf",
+    "nºco",
+    "nocol",
+    "númer",
+    "pager",
+    "beeper",
+    "phone",
+    "tel",
+    "tlf",
+    "tfno",
+    "fax",
+    "mobile",
+    "cell",
+    "móvil",
+    "movil",
+    "handy",
+    "busca",
+    "zip",
+    "post",
+    "c",
+    "cp",
+    "código",
+    "codigo",
+    "plz",
+    "code",
+    "cap",
+    "nº",
 )
 SHORT = frozenset(stem for stem in STEMS if len(stem) < 4)
 STEMS = tuple(stem for stem in STEMS if len(stem) >= 4)
@@ -308,16 +506,16 @@ def _named(word: str) -> bool:
 
 def _labelled(text: str, start: int, stop: int) -> Iterator[Span]:
     for label in LABEL.finditer(text, start, stop):
-        type = label.lastgroup or ""
-        value = (POSTAL if type == "POSTCODE" else VALUE).match(text, label.end())
+        kind = label.lastgroup or ""
+        value = (POSTAL if kind == "POSTCODE" else VALUE).match(text, label.end())
         if not value:
             continue
-        end = _end(value.group(), type)
-        if sum(map(str.isdigit, value.group()[:end])) < (3 if type in {"PHONE", "CREDIT_CARD", "POSTCODE"} else 4):
+        end = _end(value.group(), kind)
+        if sum(map(str.isdigit, value.group()[:end])) < (3 if kind in {"PHONE", "CREDIT_CARD", "POSTCODE"} else 4):
             continue
-        if ":" not in label.group() and " is" not in label.group() and SCORES[type] < 0.8 and end < 5:
+        if ":" not in label.group() and " is" not in label.group() and SCORES[kind] < 0.8 and end < 5:
             continue
-        yield Span(value.start(), value.start() + end, type, SCORES[type])
+        yield Span(value.start(), value.start() + end, kind, SCORES[kind])
 
 
 def _end(value: str, type: str) -> int:
@@ -327,9 +525,13 @@ def _end(value: str, type: str) -> int:
     return len(value)
 
 
+def _starts(stems: tuple[str, ...], word: str) -> bool:
+    return word.startswith(stems)
+
+
 def _described(page: Page) -> Iterator[Span]:
     text = page.text
-    for stems, pattern, type, score in DESCRIBED:
-        for start, end in page.around(lambda word, stems=stems: word.startswith(stems), 40, 64):
+    for stems, pattern, kind, score in DESCRIBED:
+        for start, end in page.around(partial(_starts, stems), 40, 64):
             for one in pattern.finditer(text, start, end):
-                yield Span(*one.span(one.lastgroup or 0), type, score)
+                yield Span(*one.span(one.lastgroup or 0), kind, score)

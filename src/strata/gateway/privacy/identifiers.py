@@ -288,10 +288,10 @@ def look(page: Page) -> Iterator[Span]:
         if digits < 2 or (digits < 3 and len(value) < 6):
             continue
         lowered = lowered or text.lower()
-        yield from _looked(text, lowered, run.start(), value)
+        yield from _looked(lowered, run.start(), value)
 
 
-def _looked(text: str, lowered: str, offset: int, value: str) -> Iterator[Span]:
+def _looked(lowered: str, offset: int, value: str) -> Iterator[Span]:
     groups = [(one.start(), one.end()) for one in GROUP.finditer(value)]
     if len(groups) > 12:
         groups = groups[:12]

@@ -13,14 +13,48 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
-from strata.gateway.privacy.page import COMMON, COUNTRY, NATION, PARTICLES, PLACE, Page, Token, lexicon
+from strata.gateway.privacy.page import COMMON, COUNTRY, FAMILY, GIVEN, NATION, PARTICLES, PLACE, Page, Token, lexicon
 from strata.gateway.privacy.spans import Span
 
 HONORIFIC = re.compile(
     r"(?:\b(?:mr|mrs|ms|miss|mx|dr|dra|drs|prof|sr|sra|srta|don|doña|d|dña|herr|frau|hr|fr|mme|mlle|sir|lady|madam|rev|fr|capt|lt|sgt|judge|dott|sig|ing|lic|phd|md)\b\.?\s?){1,2}$",
     re.IGNORECASE,
 )
-PLAIN_SURE, ABBREVIATION_SURE = 0.75, 0.9
+PLAIN_SURE, ABBREVIATION_SURE, GERMAN_SURE = 0.75, 0.9, 0.98
+GERMAN = (
+    "der",
+    "die",
+    "das",
+    "und",
+    "ist",
+    "nicht",
+    "mit",
+    "ein",
+    "eine",
+    "für",
+    "von",
+    "auf",
+    "den",
+    "dem",
+    "des",
+    "im",
+    "sie",
+    "wird",
+    "sind",
+    "auch",
+    "als",
+    "wie",
+    "bei",
+    "ich",
+    "wir",
+    "zu",
+    "zum",
+    "zur",
+    "sich",
+    "dass",
+    "es",
+    "er",
+)
 TAGS = "OPLG"
 TYPES = {"P": "PERSON", "L": "LOCATION", "G": "ORGANISATION"}
 HOSPITAL = re.compile(
@@ -43,11 +77,30 @@ def weights() -> dict[str, tuple[float, ...]]:
 EDGE = Token(0, 0, "", 0, "|")
 
 
-def candidate(token: Token) -> bool:
-    """Whether this word may be a part of a name: with a capital, or in small letters and known only as one."""
+def candidate(token: Token, small: bool) -> bool:
+    """Whether this word may be a part of a name: it has a capital, or the text has none (`small`) and the word is known
+    only as a name.
+    """
     if token.shape in {"a", "0", ".", "|"}:
-        return token.shape == "a" and token.bits & ~COMMON > 0 and not token.bits & COMMON and len(token.lower) > 2
+        return (
+            small
+            and token.shape == "a"
+            and token.bits & ~COMMON > 0
+            and not token.bits & COMMON
+            and len(token.lower) > 2
+        )
     return True
+
+
+def without_capitals(line: Sequence[Token]) -> bool:
+    words = sum(token.shape not in {"0", "."} for token in line)
+    return sum(token.shape not in {"0", ".", "a"} for token in line) <= 1 + words // 25
+
+
+def german(page: Page) -> bool:
+    """Whether a text is German, where a capital says nothing."""
+    found = sum(len(page.words.get(word, ())) for word in GERMAN)
+    return found >= 2 and found * 8 >= sum(token.shape not in {"0", "."} for token in page.line)
 
 
 def clues(line: Sequence[Token], at: int, last: str, whole: Sequence[str]) -> list[str]:
@@ -104,9 +157,9 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
     table = weights()
     whole = whole_names(line)
     result: list[tuple[str, float]] = []
-    last = "O"
+    last, small = "O", without_capitals(line)
     for at, token in enumerate(line):
-        if not candidate(token):
+        if not candidate(token, small):
             result.append(("O", 1.0))
             if token.shape != "." or token.lower not in "-'’.":
                 last = last if token.lower in PARTICLES else "O"
@@ -130,10 +183,13 @@ def look(page: Page) -> Iterator[Span]:
     """People, places (countries apart), organisations and nationalities."""
     text, line = page.text, page.line
     book = lexicon()
-    for tag, first, last, score in _runs(line, tagged(line), text):
+    strict = german(page)
+    for tag, first, last, score in _runs(line, tagged(line)):
         start, end = line[first].start, line[last].end
         value = text[start:end]
         known = value.lower() in book.countries or value.lower() in book.places
+        if strict and not known and score < GERMAN_SURE and not _named(tag, line[first : last + 1]):
+            continue
         if not known and score < PLAIN_SURE and _plain(line[first : last + 1]):
             continue
         if not known and score < ABBREVIATION_SURE and first == last and _abbreviation(line[first]):
@@ -157,13 +213,17 @@ def _plain(words: Sequence[Token]) -> bool:
     return all(token.bits & COMMON or token.shape == "." for token in words)
 
 
+def _named(tag: str, words: Sequence[Token]) -> bool:
+    """Whether the lists know one of the words as a name and as nothing else."""
+    bits = GIVEN if tag == "P" and len(words) == 1 else GIVEN | FAMILY if tag == "P" else 0
+    return any(token.bits & bits and not token.bits & COMMON for token in words)
+
+
 def _abbreviation(token: Token) -> bool:
     return token.shape in {"AA", "A"} and not token.bits & ~COMMON and token.end - token.start < 6
 
 
-def _runs(
-    line: Sequence[Token], marks: Sequence[tuple[str, float]], text: str
-) -> Iterator[tuple[str, int, int, float]]:
+def _runs(line: Sequence[Token], marks: Sequence[tuple[str, float]]) -> Iterator[tuple[str, int, int, float]]:
     """Neighbouring words of one tag as one name, with particles, initials and hyphens between them."""
     at = 0
     while at < len(line):

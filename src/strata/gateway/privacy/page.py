@@ -12,7 +12,40 @@ from typing import NamedTuple
 TOKEN = re.compile(r"[^\W\d_]++(?:['’][^\W\d_]++)?+(?![\d_])|\w+|\n\s*|[^\w\s]")
 GIVEN, FAMILY, PLACE, COMMON, COUNTRY, NATION = 1, 2, 4, 8, 16, 32
 PARTICLES = frozenset(
-    "de del la las los el y e da do dos das di du des le der den van von zu zum zur ten ter bin ibn al st i af av".split()
+    [
+        "de",
+        "del",
+        "la",
+        "las",
+        "los",
+        "el",
+        "y",
+        "e",
+        "da",
+        "do",
+        "dos",
+        "das",
+        "di",
+        "du",
+        "des",
+        "le",
+        "der",
+        "den",
+        "van",
+        "von",
+        "zu",
+        "zum",
+        "zur",
+        "ten",
+        "ter",
+        "bin",
+        "ibn",
+        "al",
+        "st",
+        "i",
+        "af",
+        "av",
+    ]
 )
 
 
@@ -82,8 +115,7 @@ class Page:
             for word, places in self.words.items()
             if fits(word)
             for at in places
-            if not number_within
-            or any(self.line[next].shape == "0" for next in range(at + 1, min(at + 1 + number_within, len(self.line))))
+            if not number_within or any(token.shape == "0" for token in self.line[at + 1 : at + 1 + number_within])
         ]
         return self.merged(spots, before, after)
 

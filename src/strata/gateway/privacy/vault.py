@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from strata.gateway.privacy.spans import TYPES, Span
 
 SIGN = r"[ _\-]"
-_WORDS = "|".join(sorted((type.replace("_", rf"(?:\\?{SIGN})") for type in TYPES), key=len, reverse=True))
+_WORDS = "|".join(sorted((name.replace("_", rf"(?:\\?{SIGN})") for name in TYPES), key=len, reverse=True))
 TYPED = re.compile(rf"(?P<type>{_WORDS})(?:\\?{SIGN})*(?P<number>\d+)", re.IGNORECASE)
 PLACEHOLDER = re.compile(
     rf"\\?\[\\? ?(?P<type>{_WORDS})\\?(?:{SIGN})+(?P<number>[0-9]{{1,6}}) ?\\?\]"
@@ -24,9 +24,7 @@ PLACEHOLDER = re.compile(
 UNFINISHED = re.compile(
     r"(?:\\?\[[A-Za-z \\_\-]{0,40}[0-9]{0,6} ?\\?|\\|(?<![\w\\])(?<!\w-)[A-Za-z][A-Za-z\\_\-]{0,40}[0-9]{0,6})\Z"
 )
-_STARTS = frozenset(
-    name[:length].replace("_", "") for type in TYPES for name in [type] for length in range(1, len(type) + 1)
-)
+_STARTS = frozenset(name[:length].replace("_", "") for name in TYPES for length in range(1, len(name) + 1))
 LONGEST = 64
 """Characters that an unfinished placeholder can have."""
 
@@ -71,8 +69,8 @@ class Vault:
             return text[start:]
 
         def value(one: re.Match[str]) -> str:
-            type, number = one["type"] or one["bare"], one["number"] or one["digits"]
-            found = self.values.get(f"{_plain(type)} {int(number)}")
+            name, number = one["type"] or one["bare"], one["number"] or one["digits"]
+            found = self.values.get(f"{_plain(name)} {int(number)}")
             if found is None:
                 return one.group()
             if not quoted:

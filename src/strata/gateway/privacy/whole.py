@@ -12,13 +12,13 @@ from strata.gateway.privacy.spans import Span
 
 POSTAL = frozenset({"ADDRESS", "LOCATION", "COUNTRY", "POSTCODE"})
 GAP = re.compile(
-    r"(?:[\s,;()?|/·•-]|\.(?=\s)|\b\d{1,6}\b(?![.,]\d)|\b[A-Z]{2}\b|\bnan\b|\b[A-ZÀ-ÖØ-Þ]{1,3}-(?=\d)){1,16}"
+    r"(?:[\s,;()?|/·•-]|\.(?=\s)|\b(?!(?:1[5-9]|20)\d\d\b)\d{1,6}\b(?![.,]\d)|\b[A-Z]{2}\b|\bnan\b|\b[A-ZÀ-ÖØ-Þ]{1,3}-(?=\d)){1,16}"
 )
 NUMBER_AFTER = re.compile(
     r",?[ ]{1,2}(?:\d{5,6}(?:-\d{3,4})?|\d{3} \d{2}|\d{4} [A-Z]{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w%]|[.,/:-]\d)"
 )
 LINE_NUMBER_AFTER = re.compile(r"[\s,?]{1,6}(?:[A-Z]{2}[ ])?\d{4,7}(?:-\d{3,4})?(?: [A-Z]{2})?(?![\w%]|[.,/:-]\d)")
-NUMBER_BEFORE = re.compile(r"(?<![\w.,/-])\d{1,6}[ ]?,?[ ]$")
+NUMBER_BEFORE = re.compile(r"(?<![\w.,/-])(?!(?:1[5-9]|20)\d\d, )\d{1,6}[ ]?,?[ ]$")
 STREET_BEFORE = re.compile(
     r"(?:(?<![\w.,])\d{1,6},? )?(?:\d{1,5} )?(?:[A-ZÀ-ÖØ-Þ][\w'’.-]*|[a-zà-ÿ]{2,4}\.?(?= [A-ZÀ-ÖØ-Þ]))(?: [\w'’./-]+){0,5}[\s,?]{1,8}\Z"
     r"|(?:(?<=[\n:;.!?] )|(?<=\n)|^|(?<= at )|(?<= to )|(?<= in )|(?<= is )|(?<= with ))(?=[^\n]*\d)[^\n,;:!?]{3,48}?[\s,?]{1,8}\Z"
