@@ -12,6 +12,7 @@ import orjson
 from strata.errors import Invalid, TooLarge
 from strata.gateway import multipart
 from strata.gateway.caller import Ask, Caller
+from strata.gateway.dialects.media import RAW
 from strata.gateway.ids import fresh_id
 from strata.types import Json
 
@@ -77,6 +78,7 @@ def ask(operation: str, caller: Caller, headers: Headers, raw: bytes) -> tuple[A
     it = Ask(operation, body, given or fresh_id("req"), len(raw), not given)
     if form:
         it.form = (kind, raw)
+    it.reuse = operation not in RAW and not headers.get(b"cache-control", b"").lower().startswith(b"no-")
     if operation == "messages" and (beta := headers.get(b"anthropic-beta")):
         own = body.get("betas")
         named = [name.strip() for name in beta.decode("latin-1").split(",") if name.strip()]

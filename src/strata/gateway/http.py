@@ -202,6 +202,8 @@ async def _answer(send: Send, voice: Voice, ask: Ask, answer: Answered) -> None:
         (b"x-strata-cost-micros", b"%d" % bill.cost),
         (b"x-strata-currency", answer.currency.encode()),
     ]
+    if answer.reused:
+        headers.append((b"x-strata-cache", answer.reused.encode()))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,4 +1,5 @@
-"""A model vendor to test against: it speaks OpenAI's dialect over real HTTP, answers at once, and misbehaves on demand.
+"""A model vendor to test against: it speaks OpenAI's dialects and Anthropic's over real HTTP, answers at once, and
+misbehaves on demand.
 
 What it does is written in the model's name, after `mock` and separated by `;`:
 
@@ -16,11 +17,14 @@ What it does is written in the model's name, after `mock` and separated by `;`:
     mock;long=8               refuses a request as too long for a context of 8 tokens
     mock;nousage              does not count tokens
     mock;cached=5;reasoning=3 reports cached prompt tokens and reasoning tokens
-    mock;tools                calls a tool, its arguments in pieces
+    mock;tools                calls a tool, its arguments in pieces; mock;tools=2 calls two
+    mock;think                thinks aloud before it answers, where the dialect has thoughts
+    mock;cut                  ends because of the limit
     mock;huge=1000000         answers with so many characters
     mock;html                 answers 200 with a web page
     mock;size=16              makes embeddings of 16 dimensions
 
+A schema for the answer is answered with JSON that satisfies it, and a tool that must be called with a call of it.
 `requests` tells what arrived and how each ended: `whole`, `client-gone`, `dropped`. Run it with
 `python -m strata.testing.vendor --port 9000`; `GET /mock/requests` shows the list.
 """
@@ -33,7 +37,7 @@ import base64
 import struct
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self, cast
@@ -41,8 +45,10 @@ from typing import Any, Self, cast
 import httptools
 import orjson
 
+from strata.testing import vendor_dialects as dialects
+
 Json = dict[str, Any]
-ANSWER = "This is the mock's answer."
+ANSWER = dialects.ANSWER
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
 
@@ -132,7 +138,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         raw = b"".join(self.parts)
-        body = orjson.loads(raw) if raw else {}
+        form = "multipart" in self.headers.get("content-type", "")
+        body = {"form": raw.decode("latin-1")} if form else orjson.loads(raw) if raw else {}
         received = Received(self.url.decode(), self.headers, body)
         if received.path.startswith("/mock/"):
             self._whole(200, [_shown(it) for it in self.vendor.requests])
@@ -161,9 +168,16 @@ class Connection(asyncio.Protocol):
         """Write the answer; yields how many pieces are out, so that a script may wait between them."""
         if self._fails(received, script):
             return
-        if received.path.endswith("/embeddings"):
-            answer = embeddings(received.body, script)
+        path, body = received.path.partition("?")[0], received.body
+        if path.endswith("/embeddings"):
+            answer = embeddings(body, script)
             self._whole(400 if "error" in answer else 200, answer)
+        elif path.endswith("/audio/speech"):
+            self._send(200, b"ID3" + str(body.get("input")).encode(), {"content-type": "audio/mpeg"})
+        elif (whole := WHOLE.get(path.rpartition("/v1")[2])) is not None:
+            self._whole(200, whole(body))
+        elif path.endswith(("/messages", "/responses")):
+            yield from self._named(received, script, path.rpartition("/")[2])
         elif not received.body.get("stream"):
             self._whole(200, completion(received.body, script))
         else:
@@ -212,6 +226,30 @@ class Connection(asyncio.Protocol):
         write(b"0\r\n\r\n")
         received.ended = "whole"
 
+    def _named(self, received: Received, script: Json, dialect: str) -> Iterator[int]:
+        """Messages and Responses, whole or as named events."""
+        body = received.body
+        if not body.get("stream"):
+            make = dialects.message if dialect == "messages" else dialects.response
+            self._whole(200, make(body, script, orjson.dumps))
+            return
+        write = self.transport.write
+        write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        events = dialects.message_events if dialect == "messages" else dialects.response_events
+        for event in events(body, script, orjson.dumps):
+            write(_chunked(b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))))
+            received.pieces += 1
+            if received.pieces == script.get("drop"):
+                self._drop(received)
+                return
+            if received.pieces == script.get("error"):
+                told = {"type": "error", "error": {"type": "overloaded_error", "message": "the mock stumbles"}}
+                write(_chunked(b"event: error\ndata: %b\n\n" % orjson.dumps(told)))
+                break
+            yield received.pieces
+        write(b"0\r\n\r\n")
+        received.ended = "whole"
+
     def _whole(self, status: int, value: Any, headers: Json | None = None) -> None:
         self._send(status, orjson.dumps(value), {"content-type": "application/json", **(headers or {})})
 
@@ -251,13 +289,37 @@ def usage(script: Json) -> Json:
     }
 
 
+def said(body: Json, script: Json) -> str:
+    """The text of a chat's answer: JSON where a schema is asked for."""
+    form = body.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        return orjson.dumps(dialects.example(form["json_schema"].get("schema"))).decode()
+    return "{}" if form.get("type") == "json_object" else answer_text(script)
+
+
+def called(body: Json, script: Json) -> list[Json]:
+    """The calls of tools in a chat's answer."""
+    functions = [tool.get("function") or {} for tool in body.get("tools") or () if isinstance(tool, dict)]
+    choice = body.get("tool_choice")
+    wanted = choice["function"].get("name") if isinstance(choice, dict) and "function" in choice else None
+    tools = [(it.get("name"), it.get("parameters")) for it in functions if wanted in (None, it.get("name"))]
+    forced = bool(tools) and (choice == "required" or wanted is not None)
+    messages = body.get("messages") or [{}]
+    answered = isinstance(messages[-1], dict) and messages[-1].get("role") == "tool"
+    return [
+        {"id": id_, "type": "function", "function": {"name": name, "arguments": orjson.dumps(arguments).decode()}}
+        for id_, name, arguments in dialects.calls(script, tools, forced=forced, answered=answered)
+    ]
+
+
 def completion(body: Json, script: Json) -> Json:
     """A whole answer."""
-    message: Json = {"role": "assistant", "content": answer_text(script)}
-    finish = "stop"
-    if "tools" in script:
-        call = {"id": "call_1", "type": "function", "function": {"name": "lookup", "arguments": '{"word":"ice"}'}}
-        message, finish = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+    message: Json = {"role": "assistant", "content": said(body, script), "refusal": None}
+    finish = "length" if "cut" in script else "stop"
+    if made := called(body, script):
+        message, finish = {**message, "content": None, "tool_calls": made}, "tool_calls"
+    elif "think" in script:
+        message["reasoning_content"] = "Hm, a question."
     answer = {
         "id": "chatcmpl-mock",
         "object": "chat.completion",
@@ -280,16 +342,18 @@ def pieces(body: Json, script: Json, *, counted: bool) -> Iterator[Json]:
     def piece(delta: Json, finish: str | None = None) -> Json:
         return {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
-    finish = "stop"
-    if "tools" in script:
-        function = {"name": "lookup", "arguments": ""}
-        start = {"index": 0, "id": "call_1", "type": "function", "function": function}
-        yield piece({"role": "assistant", "content": None, "tool_calls": [start]})
-        for part in ('{"word"', ':"ice"}'):
-            yield piece({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
+    finish = "length" if "cut" in script else "stop"
+    if made := called(body, script):
+        for index, call in enumerate(made):
+            start = {"index": index, **call, "function": {**call["function"], "arguments": ""}}
+            yield piece({"role": "assistant", "content": None, "tool_calls": [start]})
+            for part in dialects.cut(call["function"]["arguments"], 2):
+                yield piece({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
         finish = "tool_calls"
     else:
-        text = answer_text(script)
+        if "think" in script:
+            yield piece({"role": "assistant", "reasoning_content": "Hm, a question."})
+        text = said(body, script)
         if "role" in script:
             yield piece({"role": "assistant", "content": ""})
         count = min(int(script.get("chunks", 4)), len(text))
@@ -316,6 +380,15 @@ def embeddings(body: Json, script: Json) -> Json:
         rows.append({"object": "embedding", "index": index, "embedding": value})
     count = {"prompt_tokens": 4 * len(texts), "total_tokens": 4 * len(texts)}
     return {"object": "list", "model": body.get("model"), "data": rows, "usage": count}
+
+
+WHOLE: dict[str, Callable[[Json], Json]] = {
+    "/rerank": dialects.order,
+    "/images/generations": dialects.pictures,
+    "/audio/transcriptions": lambda body: {"text": f"a form of {len(body['form'])} bytes"},
+    "/messages/count_tokens": lambda body: {"input_tokens": 12 * len(body["messages"])},
+}
+"""What is answered as a whole, by the path."""
 
 
 def _chunked(data: bytes) -> bytes:
