@@ -43,21 +43,31 @@ def claim(home: Path, roles: Iterable[str], url: str) -> Claim:
             Claim(tuple(held)).release()
             raise Unavailable(f"{role} is already running on {home} ({where}); stop it first") from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, url.encode(), 0)
+        os.pwrite(descriptor, f"{url} {os.getpid()}".encode(), 0)
         held.append(descriptor)
     return Claim(tuple(held))
 
 
 def where(home: Path, role: str) -> str | None:
     """The address of the process that plays the role on this home, or None when none does."""
+    return _holder(home, role)[0]
+
+
+def who(home: Path, role: str) -> int | None:
+    """The number of the process that plays the role on this home, or None when none does."""
+    return _holder(home, role)[1]
+
+
+def _holder(home: Path, role: str) -> tuple[str | None, int | None]:
     place = home / "run" / f"{role}.lock"
     if not place.is_file():
-        return None
+        return None, None
     descriptor = os.open(place, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return os.read(descriptor, 4096).decode(errors="replace").strip() or None
+        url, _, number = os.read(descriptor, 4096).decode(errors="replace").strip().partition(" ")
+        return url or None, int(number) if number.isdigit() else None
     finally:
         os.close(descriptor)
-    return None
+    return None, None

@@ -64,6 +64,7 @@ class ServeTable(Section):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     secure_cookies: bool = False
     web: str = ""
+    metrics_token: str = ""
 
 
 class StoresTable(Section):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
+import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping, Sequence
@@ -19,14 +21,20 @@ import msgspec
 import uvicorn
 
 from strata import __version__
-from strata.errors import Misconfigured, NotFound, StrataError
+from strata.errors import Forbidden, Misconfigured, NotFound, StrataError, Unauthenticated
+from strata.reload import Reload
 from strata.remote import serve as serve_remote
 from strata.running import claim
 from strata.schema import Role
 from strata.settings import Settings
-from strata.wiring import CONTRACTS, Platform, build, key_for
+from strata.wiring import CONTRACTS, Platform, build, figures, key_for
 
 log = logging.getLogger(__name__)
+
+PROBLEM = b"application/problem+json"
+
+GATEWAY = ("/v1/", "/v2/", "/openai/", "/anthropic/")
+"""Where the gateway's door is."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,8 +60,10 @@ def site(platform: Platform) -> App:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        if path.startswith("/v1/") and "gateway" in doors:
+        if "gateway" in doors and path.startswith(GATEWAY):
             await doors["gateway"](scope, receive, send)
+        elif path == "/metrics" and "gateway" in doors:
+            await _metrics(platform, scope, send)
         elif path.startswith("/remote/"):
             role = path.split("/", 3)[2]
             await doors.get(f"remote/{role}", _nothing_here)(_below(scope, "/remote"), receive, send)
@@ -78,7 +88,12 @@ def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
     if "gateway" in platform.roles:
         from strata.gateway.http import app as gateway_app
 
-        yield "gateway", gateway_app(platform.layers["gateway"])
+        live = platform.layers["gateway"]
+
+        async def door(scope: Scope, receive: Receive, send: Send) -> None:
+            await gateway_app(live.current)(scope, receive, send)
+
+        yield "gateway", door
     if "app" in platform.roles:
         yield "app", web_site(platform)
 
@@ -105,12 +120,31 @@ def _below(scope: Scope, prefix: str) -> Scope:
 
 async def _ready(platform: Platform, send: Send) -> None:
     waiting = {role: await bus.backlog() for role, bus in platform.buses.items()}
-    await _answer(send, 200, {"status": "ready", "roles": list(platform.roles), "backlog": waiting})
+    told = {"status": "ready", "roles": list(platform.roles), "backlog": waiting, "settings": platform.version}
+    await _answer(send, 200, told)
+
+
+async def _metrics(platform: Platform, scope: Scope, send: Send) -> None:
+    """For Prometheus on this machine, or with the token of the settings from anywhere."""
+    token = platform.settings.metrics_token
+    given = dict(scope["headers"]).get(b"authorization", b"")
+    near = (scope.get("client") or ("",))[0] in {"127.0.0.1", "::1"}
+    if token and not hmac.compare_digest(given, b"Bearer " + token.encode()):
+        await _answer(send, 401, Unauthenticated("send the token of serve.metrics_token").problem(), PROBLEM)
+    elif not token and not near:
+        told = Forbidden("/metrics answers this machine only, unless serve.metrics_token is set").problem()
+        await _answer(send, 403, told, PROBLEM)
+    else:
+        metrics = platform.layers["gateway"].current.telling.telemetry.metrics
+        media, text = await asyncio.to_thread(metrics.text)
+        headers = [(b"content-type", media.encode()), (b"content-length", b"%d" % len(text))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
 
 
 async def _nothing_here(scope: Scope, _receive: Receive, send: Send) -> None:
     problem = NotFound(f"nothing is served at {scope['path']!r} by this process").problem()
-    await _answer(send, 404, problem, b"application/problem+json")
+    await _answer(send, 404, problem, PROBLEM)
 
 
 async def _answer(send: Send, status: int, content: Any, media: bytes = b"application/json") -> None:
@@ -164,6 +198,7 @@ async def run(
     """Serve these roles until SIGINT or SIGTERM; `ready` is called once requests are answered."""
     url = address(settings, roles) if port is None else f"http://{settings.host}:{port}"
     held = claim(settings.home, roles, url)
+    shutil.rmtree(figures(settings), ignore_errors=True)
     try:
         with listen(settings.host, urlsplit(url).port or 80) as listener:
             await play(settings, roles, listener, lambda platform: ready(platform, url), _stop_on_signal)
@@ -199,9 +234,28 @@ async def play(
 
         server = _Server(config, begun)
         until(server.stop)
+        _reload_on_signal(platform)
         await server.serve(sockets=[listener])
         if server.failure is not None:
             raise server.failure
+
+
+def _reload_on_signal(platform: Platform) -> None:
+    """Take new settings at SIGHUP; without a gateway or a file there is nothing to take."""
+    reload = Reload(platform, platform.settings)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def begin() -> None:
+        task = asyncio.get_running_loop().create_task(reload.attempt())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    able = "gateway" in platform.roles and platform.settings.source is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin if able else _ignored)
+
+
+def _ignored() -> None:
+    log.warning("there is nothing to reload: this process plays no gateway, or was started without a settings file")
 
 
 async def _warm(platform: Platform) -> None:

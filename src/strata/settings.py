@@ -30,7 +30,7 @@ from strata.references import References
 from strata.reporting.options import Notifier
 from strata.reporting.options import Options as ReportingOptions
 from strata.schema import CorpusTable, File, ModelTable, Role
-from strata.types import Assistant, Budget, Corpus, Department, Money, Person, Price
+from strata.types import Assistant, Budget, Corpus, Department, Money, Person, Price, digest
 
 ROLES: tuple[Role, ...] = ("reporting", "gateway", "data", "app", "factory")
 NEEDS: dict[Role, tuple[Role, ...]] = {
@@ -66,6 +66,7 @@ class Settings:
     policies: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8800
+    metrics_token: str = field(default="", repr=False)
     workers: int = 1
     web: Path | None = None
     stores: Stores = field(default_factory=Stores)
@@ -77,6 +78,7 @@ class Settings:
     app: AppOptions = field(default_factory=AppOptions)
     factory: FactoryOptions = field(default_factory=FactoryOptions)
     source: Path | None = None
+    version: str = ""
 
     @property
     def url(self) -> str:
@@ -117,6 +119,7 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
         for name, model in file.models.items()
     )
     port = _port(environ, file.serve.port, wrong)
+    metrics_token = str(references.text(file.serve.metrics_token, "serve.metrics_token"))
     stores = _stores(file, references, wrong)
     layers = _layers(file, deployments, references, wrong)
     if wrong:
@@ -134,12 +137,14 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
         policies=_policies(file.strata.policies, references.anchor),
         host=file.serve.host,
         port=port,
+        metrics_token=metrics_token,
         workers=file.serve.workers,
         web=_web(file.serve.web, references.anchor),
         stores=stores,
         remote={role: url for role in ROLES if (url := getattr(file.remote, role))},
         door_keys=doors,
         source=source,
+        version=_version(source),
         **layers,
     )
 
@@ -380,6 +385,11 @@ def _key(text: str) -> bytes:
     if len(key) < 32:
         raise Misconfigured("a key must have at least 32 bytes; `openssl rand -hex 32` makes one")
     return key
+
+
+def _version(source: Path | None) -> str:
+    """What tells one state of the settings file from another."""
+    return digest(source.read_bytes())[:12] if source is not None and source.is_file() else ""
 
 
 def _policies(more: list[str], anchor: Path) -> str:

@@ -14,6 +14,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +64,7 @@ class Platform:
     layers: dict[Role, Any] = field(default_factory=dict)
     buses: dict[Role, Bus] = field(default_factory=dict)
     signin: SignIn | None = None
+    version: str = ""
 
     @property
     def gateway(self) -> Gateway:
@@ -106,7 +108,7 @@ class Platform:
 async def build(settings: Settings, roles: Sequence[Role] = ROLES, *, deliver: bool = True) -> AsyncIterator[Platform]:
     """The platform with these roles, delivering events while the context is open; closed in reverse order."""
     access = Access.of(settings.policies)
-    platform = Platform(settings, tuple(role for role in ROLES if role in roles), access)
+    platform = Platform(settings, tuple(role for role in ROLES if role in roles), access, version=settings.version)
     async with contextlib.AsyncExitStack() as stack:
         _reach_neighbours(platform, stack)
         if "reporting" in roles:
@@ -211,16 +213,26 @@ async def _build_reporting(platform: Platform, stack: contextlib.AsyncExitStack)
 
 async def _build_gateway(platform: Platform, stack: contextlib.AsyncExitStack) -> None:
     from strata.gateway.build import build as build_gateway
+    from strata.gateway.gateway import ModelGateway
+    from strata.gateway.live import LiveGateway
+    from strata.gateway.options import Options
 
     settings = platform.settings
-    gateway = await build_gateway(
-        settings.gateway,
-        tenant=settings.tenant,
-        records=await _records(platform, stack, "gateway"),
-        access=platform.access,
-    )
+    records = await _records(platform, stack, "gateway")
+
+    async def make(options: Options, access: Access) -> ModelGateway:
+        return await build_gateway(
+            options, tenant=settings.tenant, records=records, access=access, figures=figures(settings)
+        )
+
+    gateway = LiveGateway(await make(settings.gateway, platform.access), make)
     stack.push_async_callback(gateway.close)
     platform.layers["gateway"] = gateway
+
+
+def figures(settings: Settings) -> Path:
+    """Where the gateway's workers leave what they counted."""
+    return settings.home / "run" / "figures"
 
 
 async def _build_data(platform: Platform, stack: contextlib.AsyncExitStack) -> None:

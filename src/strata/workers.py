@@ -14,6 +14,7 @@ import contextlib
 import logging
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -26,11 +27,12 @@ import uvloop
 
 from strata import plugins
 from strata.errors import Misconfigured, StrataError, Unavailable
+from strata.reload import must_fit
 from strata.running import claim
 from strata.schema import Role
 from strata.serve import address, listen, play
-from strata.settings import Settings
-from strata.wiring import Platform
+from strata.settings import Settings, load
+from strata.wiring import Platform, figures
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def run(
     url = address(settings, roles) if port is None else f"http://{settings.host}:{port}"
     number = urlsplit(url).port or 80
     held = claim(settings.home, roles, url)
+    shutil.rmtree(figures(settings), ignore_errors=True)
     try:
         listen(settings.host, number).close()  # a stranger's socket there would take a share of the connections
         with contextlib.ExitStack() as stack:
@@ -148,6 +151,8 @@ class _Crew:
                 place = key.data
                 if place is None:
                     self.signals += sum(number in {signal.SIGINT, signal.SIGTERM} for number in data)
+                    if signal.SIGHUP in data:
+                        self._reload()
                 elif data:
                     place.told += data
                 else:
@@ -191,6 +196,17 @@ class _Crew:
             if time.monotonic() > until:
                 self._signal(signal.SIGKILL)
 
+    def _reload(self) -> None:
+        """Let the workers take new settings, and those that are hired later too."""
+        try:
+            fresh = load(self.settings.source)
+            must_fit(self.settings, fresh)
+        except StrataError as error:
+            log.error("the new settings do not hold, so nothing has changed: %s", error)  # noqa: TRY400 - told by the file
+            return
+        self.settings = fresh
+        self._signal(signal.SIGHUP)
+
     def _signal(self, number: int) -> None:
         for place in self.places:
             if place.pid:
@@ -202,7 +218,7 @@ class _Crew:
         hear, tell = os.pipe()
         for end in (hear, tell):
             os.set_blocking(end, False)
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
         before = [signal.signal(number, lambda *_: None) for number in numbers]
         woken = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
         self.selector.register(hear, selectors.EVENT_READ, None)
@@ -223,6 +239,7 @@ class _Crew:
 def _work(settings: Settings, roles: Sequence[Role], listener: socket.socket, tell: int, lifeline: int) -> None:
     """The life of a worker, in the process that was forked for it; does not return."""
     signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can take new settings, it has them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; who looks after us passes it on
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

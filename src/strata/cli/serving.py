@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +15,8 @@ from rich.table import Table
 from strata import __version__
 from strata.cli.common import SettingsPath, out, run_async
 from strata.cli.documents import bring_in
-from strata.errors import Invalid
-from strata.running import where
+from strata.errors import Invalid, NotFound
+from strata.running import where, who
 from strata.schema import Role
 from strata.serve import run as run_server
 from strata.settings import ROLES, Settings
@@ -60,6 +62,18 @@ def run(settings: SettingsPath = None) -> None:
         out.print("\nCtrl-C stops it; everything is kept.\n")
 
     run_async(run_server(load_settings(settings), ROLES, load_and_announce))
+
+
+@commands.command()
+def reload(settings: SettingsPath = None) -> None:
+    """Let the gateway that runs take the settings as they are now; settings that do not hold change nothing."""
+    configured = load_settings(settings)
+    process = who(configured.home, "gateway")
+    if process is None:
+        raise NotFound(f"no gateway runs on {configured.home}; `strata serve` starts one")
+    os.kill(process, signal.SIGHUP)
+    out.print(f"The gateway (process {process}) has been told to take version {configured.version}.")
+    out.print("`/readyz` shows the version in force; what does not hold is in its log.")
 
 
 async def _announce(platform: Platform, url: str) -> None:
