@@ -432,6 +432,20 @@ def test_an_effort_is_a_level_or_a_budget_as_the_model_knows_it(model, effort, w
     assert sent["generationConfig"]["thinkingConfig"] == wanted
 
 
+@pytest.mark.parametrize(
+    ("more", "hidden"),
+    [
+        ({}, False),
+        ({"tools": [{"googleSearch": {}}]}, True),
+        ({"cachedContent": "c"}, True),
+        ({"tools": [{"function": {}}]}, False),
+    ],
+)
+def test_what_google_fetches_itself_is_reserved_for_too(more, hidden):
+    provider = gemini.make("", Deployment("g", "chat", "gemini", "m", context=5000, options={"api_key": "k"}))
+    assert provider.hidden("chat", question(**more)) == (5000 if hidden else 0)
+
+
 def test_pictures_sounds_and_files_are_parts():
     content = [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},

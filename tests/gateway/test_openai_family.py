@@ -642,3 +642,37 @@ def test_a_form_that_is_none_is_refused():
         openai.make("openai", Deployment("m", "chat", "openai", options={"api_key": "k"}))._named(
             "application/json", b"[1]"
         )
+
+
+# ------------------------------------------------------------------ what a request may cost beyond its words
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "hidden"),
+    [
+        ("chat", {}, 0),
+        ("chat", {"tools": [{"type": "function", "function": {"name": "f"}}]}, 0),
+        ("responses", {"tools": [{"type": "function", "name": "f"}]}, 0),
+        ("responses", {"tools": [{"type": "web_search"}]}, 5000),
+        ("responses", {"previous_response_id": "resp_1"}, 5000),
+        ("chat", {"web_search_options": {"search_context_size": "low"}}, 5000),
+        ("embeddings", {}, 0),
+    ],
+)
+def test_what_a_vendor_adds_to_the_prompt_is_reserved_for_too(operation, more, hidden):
+    """A search that a vendor does itself was charged to nobody's budget elsewhere."""
+    provider = openai.make("openai", Deployment("m", "chat", "openai", "m", context=5000, options={"api_key": "k"}))
+    assert provider.hidden(operation, {"input": "x", **more}) == hidden
+
+
+async def test_words_of_other_vendors_do_not_reach_one_that_refuses_them(replay):
+    text = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+    messages = [
+        {"role": "user", "content": [text]},
+        {"role": "tool", "tool_call_id": "a", "content": "no", "is_error": True},
+    ]
+    got = await sent(replay, "groq", {"messages": messages, "top_k": 4})
+    assert got["messages"][0]["content"] == [{"type": "text", "text": "hi"}]
+    assert got["messages"][1] == {"role": "tool", "tool_call_id": "a", "content": "Error: no"}
+    assert "top_k" not in got
+    assert (await sent(replay, "openrouter", {"messages": messages}))["messages"][0]["content"] == [text]

@@ -54,8 +54,10 @@ def _message(message: Any) -> Json:
     if role == "assistant":
         return _assistant(message)
     if role in {"tool", "function"}:
-        content = message.get("content")
-        return {"role": "tool", "tool_call_id": message.get("tool_call_id"), "content": _content(content) or ""}
+        content = _content(message.get("content"))
+        if message.get("is_error") and isinstance(content, str):
+            content = f"Error: {content}"
+        return {"role": "tool", "tool_call_id": message.get("tool_call_id"), "content": content or ""}
     return {"role": "system" if role == "developer" else role, "content": _content(message.get("content")) or ""}
 
 

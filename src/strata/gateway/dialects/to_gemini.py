@@ -23,6 +23,9 @@ NO_SIGNATURE = "skip_thought_signature_validator"
 """What Google takes in place of the signature of a call that another model made.
 https://ai.google.dev/gemini-api/docs/thought-signatures"""
 
+CONTEXT = 1_048_576
+"""The most that a prompt can have, where the settings do not say it."""
+
 OWN = ("cachedContent", "labels", "modelArmorConfig", "serviceTier", "toolConfig")
 """Fields of Google's that a caller may send beside OpenAI's."""
 
@@ -159,7 +162,8 @@ def _result(message: Json, names: dict[str, str]) -> list[Json]:
     id_ = str(message.get("tool_call_id") or "")
     parts = _parts(message.get("content"))
     text = "".join(part["text"] for part in parts if "text" in part)
-    response: Json = {"name": names.get(id_) or str(message.get("name") or id_), "response": _response(text)}
+    said = {"error": text} if message.get("is_error") else _response(text)
+    response: Json = {"name": names.get(id_) or str(message.get("name") or id_), "response": said}
     if id_ and not id_.startswith(MADE):
         response["id"] = id_
     return [{"functionResponse": response}, *(part for part in parts if "text" not in part)]
@@ -269,6 +273,23 @@ def _safety(body: Json, options: Mapping[str, Any]) -> list[Json]:
     if isinstance(given, dict):
         return [{"category": category, "threshold": threshold} for category, threshold in given.items()]
     return given or body.get("safetySettings") or body.get("safety_settings") or []
+
+
+def fetches(body: Json) -> bool:
+    """Whether more becomes prompt than stands in the request: by Google's own tools, a cache, a film, or any other file
+    that is only named.
+    """
+    tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict)]
+    if any("function" not in tool for tool in tools) or body.get("cachedContent") or body.get("web_search_options"):
+        return True
+    messages = [it for it in body.get("messages") or () if isinstance(it, dict)]
+    parts = [it for message in messages if isinstance(message.get("content"), list) for it in message["content"]]
+    return any(isinstance(part, dict) and _named(part) for part in parts)
+
+
+def _named(part: Json) -> bool:
+    kind, file = part.get("type"), part.get("file")
+    return kind in {"video_url", "audio_url", "document_url"} or (isinstance(file, dict) and bool(file.get("file_id")))
 
 
 # ------------------------------------------------------------------ how to generate

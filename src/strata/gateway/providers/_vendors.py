@@ -13,7 +13,8 @@ class Vendor:
     an answer; `usage_asked`: streams count tokens only when asked to; `more`: what it takes besides chat and
     embeddings; `exact`: its answers are OpenAI's own and need no look. `thoughts` is its name for the reasoning of
     earlier answers: as in the gateway (None), another, `parts` of the content, or none at all (empty).
-    `developer`: it knows this role; otherwise it is told as `system`. `short_ids`: ids of calls have nine letters.
+    `picky`: it refuses fields of messages that it does not know. `developer`: it knows this role; otherwise it is told
+    as `system`. `short_ids`: ids of calls have nine letters.
     """
 
     base_url: str = ""
@@ -27,6 +28,7 @@ class Vendor:
     thoughts: str | None = None
     developer: bool = True
     short_ids: bool = False
+    picky: bool = False
     rerank_path: str = "/rerank"
 
 
@@ -39,9 +41,9 @@ VENDORS: dict[str, Vendor] = {
     "azure": Vendor(key_header="api-key", limit=NEW, prices="azure", exact=True, more=("responses", "images", *AUDIO)),
     # ---- models as a service
     "groq": Vendor("https://api.groq.com/openai/v1", limit=NEW, prices="groq", more=("responses", *AUDIO),
-                   thoughts="reasoning", developer=False),
+                   thoughts="reasoning", developer=False, picky=True),
     "mistral": Vendor("https://api.mistral.ai/v1", usage_asked=False, prices="mistral", more=("transcriptions",),
-                      thoughts="parts", developer=False, short_ids=True),
+                      thoughts="parts", developer=False, short_ids=True, picky=True),
     "together": Vendor("https://api.together.xyz/v1", prices="together", more=("rerank", "images", *AUDIO),
                        developer=False),
     "openrouter": Vendor("https://openrouter.ai/api/v1", prices="openrouter", more=("responses",),
@@ -49,9 +51,9 @@ VENDORS: dict[str, Vendor] = {
     "deepseek": Vendor("https://api.deepseek.com/v1", prices="deepseek", developer=False),
     "fireworks": Vendor("https://api.fireworks.ai/inference/v1", prices="fireworks", more=("responses",),
                         developer=False),
-    "perplexity": Vendor("https://api.perplexity.ai", usage_asked=False, prices="perplexity", thoughts="",
+    "perplexity": Vendor("https://api.perplexity.ai", usage_asked=False, prices="perplexity", thoughts="", picky=True,
                          developer=False),
-    "cerebras": Vendor("https://api.cerebras.ai/v1", limit=NEW, prices="cerebras", thoughts="reasoning"),
+    "cerebras": Vendor("https://api.cerebras.ai/v1", limit=NEW, prices="cerebras", thoughts="reasoning", picky=True),
     "xai": Vendor("https://api.x.ai/v1", limit=NEW, prices="x-ai", more=("responses", "images")),
     "zai": Vendor("https://api.z.ai/api/paas/v4", prices="zai", developer=False),
     "zhipu": Vendor("https://open.bigmodel.cn/api/paas/v4", prices="zhipuai", developer=False),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from strata.errors import Misconfigured, UpstreamBroken
-from strata.gateway import credentials, shapes, vectors
+from strata.gateway import credentials, vectors
 from strata.gateway.credentials import Credentials, Headers
-from strata.gateway.dialects import from_cohere, to_cohere
+from strata.gateway.dialects import from_cohere, nonsense, to_cohere
 from strata.gateway.estimate import byte_bound, likely_tokens
 from strata.gateway.options import Deployment
 from strata.gateway.upstream import Upstream
@@ -51,7 +51,7 @@ class Cohere:
             raise UpstreamBroken(f"{self.upstream.name} failed while it answered")
         if not isinstance(answer.get("message"), dict):
             raise UpstreamBroken(f"{self.upstream.name} gave no answer and no reason")
-        with shapes.answered(self.upstream.name):
+        with nonsense.answered(self.upstream.name):
             return from_cohere.completion(answer, self._model)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002 - only chat
@@ -59,7 +59,7 @@ class Cohere:
         chunks = from_cohere.Chunks(self._model)
         async with aclosing(self._events(body)) as source:
             async for events in source:
-                with shapes.answered(self.upstream.name):
+                with nonsense.answered(self.upstream.name):
                     found = [chunk for event in events if (chunk := chunks.chunk(event)) is not None]
                 if found:
                     yield found
@@ -84,7 +84,7 @@ class Cohere:
         return self.deployment.model or self.deployment.name
 
     def _asked(self, request: Json) -> Json:
-        with shapes.asked():
+        with nonsense.asked():
             return to_cohere.request(request, self._model)
 
     async def _post(self, path: str, body: Json) -> Json:
@@ -108,7 +108,7 @@ class Cohere:
         for start in range(0, len(texts), BATCH):
             some = texts[start : start + BATCH]
             answer = await self._post("/embed", {**body, "texts": some})
-            with shapes.answered(self.upstream.name):
+            with nonsense.answered(self.upstream.name):
                 rows = _floats(answer.get("embeddings"))
                 billed = ((answer.get("meta") or {}).get("billed_units") or {}).get("input_tokens")
             if len(rows) != len(some):
@@ -121,11 +121,11 @@ class Cohere:
         """Cohere's own words, but that documents may be objects and come back, as others do it."""
         documents = request.get("documents") or []
         body = {name: value for name, value in request.items() if name not in {"return_documents", "rank_fields"}}
-        with shapes.asked():
+        with nonsense.asked():
             texts = [it.get("text", "") if isinstance(it, dict) else it for it in documents]
         answer = await self._post("/rerank", {**body, "model": self._model, "documents": texts})
         if request.get("return_documents"):
-            with shapes.answered(self.upstream.name):
+            with nonsense.answered(self.upstream.name):
                 for result in answer.get("results") or ():
                     result["document"] = {"text": texts[result["index"]]}
         return answer

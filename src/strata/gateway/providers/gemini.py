@@ -17,9 +17,9 @@ from urllib.parse import quote
 import orjson
 
 from strata.errors import Misconfigured, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway import credentials, shapes, vectors
+from strata.gateway import credentials, vectors
 from strata.gateway.credentials import Credentials, Headers
-from strata.gateway.dialects import from_gemini, to_gemini
+from strata.gateway.dialects import from_gemini, nonsense, to_gemini
 from strata.gateway.estimate import byte_bound, likely_tokens
 from strata.gateway.jsonstream import Objects
 from strata.gateway.options import Deployment
@@ -57,7 +57,7 @@ class Gemini:
         if operation == "embeddings":
             return await self._embed(request)
         told = await self._post("generateContent", self._asked(request))
-        with shapes.answered(self.upstream.name):
+        with nonsense.answered(self.upstream.name):
             answer = from_gemini.completion(told, self._model)
         if not answer["choices"]:
             raise UpstreamBroken(f"{self.upstream.name} gave no answer and no reason")
@@ -68,11 +68,17 @@ class Gemini:
         chunks = from_gemini.Chunks(self._model)
         async with aclosing(self._events(body)) as source:
             async for events in source:
-                with shapes.answered(self.upstream.name):
+                with nonsense.answered(self.upstream.name):
                     found = [chunks.chunk(event) for event in events]
                 yield found
         if not chunks.finished:
             raise UpstreamBroken(f"{self.upstream.name} broke off in the middle of its answer")
+
+    def hidden(self, operation: str, request: Json) -> int:
+        """How many tokens Google may add to the prompt on its own: what its tools find, and files that it fetches."""
+        if operation == "chat" and to_gemini.fetches(request):
+            return self.deployment.context or to_gemini.CONTEXT
+        return 0
 
     def count(self, text: str) -> int:
         return byte_bound(text)
@@ -95,7 +101,7 @@ class Gemini:
         return f"/{model}:{verb}" if model.startswith(OWN) else f"{self.root}/{model}:{verb}"
 
     def _asked(self, request: Json) -> Json:
-        with shapes.asked():
+        with nonsense.asked():
             return to_gemini.request(request, self._model, self.deployment.options)
 
     async def _post(self, verb: str, body: Json) -> Json:
@@ -161,7 +167,7 @@ class Gemini:
         size = (1 if "gemini-embedding" in self._model else 250) if self.vertex else BATCH
         for start in range(0, len(texts), size):
             some = texts[start : start + size]
-            with shapes.answered(self.upstream.name):
+            with nonsense.answered(self.upstream.name):
                 rows, used = await (self._predict(some, more) if self.vertex else self._batch(some, more))
             if len(rows) != len(some):
                 raise UpstreamBroken(f"{self.upstream.name} gave {len(rows)} vectors for {len(some)} texts")

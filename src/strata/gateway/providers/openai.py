@@ -22,9 +22,11 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from strata.errors import Invalid, Misconfigured, StrataError, UpstreamBroken
-from strata.gateway import credentials, multipart, shapes
+from strata.gateway import credentials, multipart
 from strata.gateway.credentials import Credentials, Headers
+from strata.gateway.dialects import nonsense
 from strata.gateway.dialects import openai_family as family
+from strata.gateway.dialects import to_openai_family as wanted
 from strata.gateway.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.gateway.providers._vendors import VENDORS, Vendor
@@ -62,7 +64,7 @@ class OpenAI:
     operations: frozenset[str] = field(default=frozenset({"chat", "embeddings"}))
 
     async def whole(self, operation: str, request: Json) -> Json:
-        with shapes.asked():
+        with nonsense.asked():
             body = self._own(operation, request)
         if "stream" in body:
             body["stream"] = False
@@ -73,11 +75,11 @@ class OpenAI:
             self._must_answer(answer)
         if self.vendor.exact or operation == "responses":
             return answer
-        with shapes.answered(self.upstream.name):
-            return family.from_data(answer, request) if operation == "rerank" else family.completion(answer)
+        with nonsense.answered(self.upstream.name):
+            return wanted.from_data(answer, request) if operation == "rerank" else family.completion(answer)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
-        with shapes.asked():
+        with nonsense.asked():
             body = self._own(operation, request)
         body["stream"] = True
         if operation == "chat" and self.vendor.usage_asked:
@@ -97,7 +99,7 @@ class OpenAI:
             async for chunks in source:
                 finished = finished or any(map(_finishes, chunks))
                 if common is not None:
-                    with shapes.answered(self.upstream.name):
+                    with nonsense.answered(self.upstream.name):
                         for chunk in chunks:
                             common.chunk(chunk)
                 elif operation == "responses" and (failure := self._failure_in(chunks)):
@@ -123,6 +125,12 @@ class OpenAI:
         """Whether it refuses fields that it does not know."""
         return self.vendor.exact
 
+    def hidden(self, operation: str, request: Json) -> int:
+        """How many tokens the vendor may add to the prompt on its own: what it searches, or kept of earlier calls."""
+        if operation in {"chat", "responses"} and wanted.fetches(request, self._model):
+            return self.deployment.context or wanted.CONTEXT
+        return 0
+
     def count(self, text: str) -> int:
         return byte_bound(text)
 
@@ -146,7 +154,7 @@ class OpenAI:
         elif operation == "embeddings":
             self._own_embeddings(body)
         elif operation == "rerank" and self.row in {"voyage", "mixedbread"}:
-            body = family.to_topk(body)
+            body = wanted.to_topk(body)
             if self.row == "mixedbread":
                 body["input"] = body.pop("documents")
         return body
@@ -156,23 +164,27 @@ class OpenAI:
             limit = body.pop("max_completion_tokens")
             if body.get("max_tokens") is None:
                 body["max_tokens"] = limit
-        messages = family.without_ours(body.get("messages"))
+        messages = wanted.without_ours(body.get("messages"))
         if isinstance(messages, list) and not self.vendor.exact:
             messages = self._own_messages(messages)
         body["messages"] = messages
+        if self.vendor.picky:
+            body.pop("top_k", None)
 
     def _own_messages(self, messages: list[Any]) -> list[Any]:
         vendor = self.vendor
-        messages = [family.without_empty(it) for it in messages]
+        messages = [wanted.without_empty(it) for it in messages]
+        if vendor.picky:
+            messages = [wanted.without_foreign(it) for it in messages]
         if vendor.thoughts is not None:
-            rename = family.thoughts_as_parts if vendor.thoughts == "parts" else family.thoughts_as(vendor.thoughts)
+            rename = wanted.thoughts_as_parts if vendor.thoughts == "parts" else wanted.thoughts_as(vendor.thoughts)
             messages = [rename(it) if isinstance(it, dict) and "reasoning_content" in it else it for it in messages]
         if not vendor.developer:
             messages = [
                 {**it, "role": "system"} if isinstance(it, dict) and it.get("role") == "developer" else it
                 for it in messages
             ]
-        return family.short_ids(messages) if vendor.short_ids else messages
+        return wanted.short_ids(messages) if vendor.short_ids else messages
 
     def _own_embeddings(self, body: Json) -> None:
         kind = self.deployment.options.get("input_type")
