@@ -222,6 +222,7 @@ def test_calls_that_die_with_all_workers_are_paid_for_by_those_who_come_after(ga
     gateway.wait(lambda: gateway.chat("and one more") == 200)
 
 
+@pytest.mark.xdist_group("postgres")
 @pytest.mark.parametrize("gateway", ["postgres"], indirect=True)
 def test_a_database_that_crashes_under_the_workers_costs_no_call_and_no_cent(gateway, postgres):
     statuses: list[int] = []

@@ -55,6 +55,7 @@ class Wire:
         self.lose = ""
         self.lost = 0
         self.lose_rollback = False
+        self.chance, self.dice = 0.0, random.Random(11)  # how often a line breaks, before or after it has carried data
         self.silent = False
 
     async def __aenter__(self):
@@ -87,6 +88,13 @@ class Wire:
                 break
             if self.lose_rollback and data == b"Q\x00\x00\x00\x0dROLLBACK\x00":
                 self.lose_rollback = False
+                break
+            if self.dice.random() < self.chance:
+                self.lost += 1
+                if self.dice.random() < 0.7:
+                    back.write(data)
+                    await back.drain()
+                    await asyncio.sleep(0.01)
                 break
             if not self.silent:
                 back.write(data)
@@ -227,6 +235,27 @@ async def test_a_commit_whose_answer_is_lost_is_done_exactly_once(opened, postgr
         with pytest.raises(LimitReached):
             await records.commit(Add(HOME, "a", "n", 1, ceiling=1))
         await records.close()
+
+
+async def test_lines_that_break_at_any_moment_lose_and_repeat_nothing(opened, postgres, schema):
+    async with Wire(postgres.port) as wire:
+        stores = [await opened(wire.address(schema, patience=60)) for _ in range(3)]
+        wire.chance = 0.04
+
+        async def lane(n):
+            for k in range(40):
+                await stores[n % 3].commit(
+                    Put(HOME, f"{n}/{k}", {}, version=0), Add(HOME, "hot", "n", 1), events=[received(f"d{n}", k)]
+                )
+                assert await stores[(n + 1) % 3].get(HOME, f"{n}/{k}") is not None
+
+        await asyncio.gather(*(lane(n) for n in range(9)))
+        wire.chance = 0
+        assert wire.lost > 10
+        assert (await stores[0].get(HOME, "hot")).value == {"n": 360}
+        assert postgres.sql(f"SELECT count(*) FROM {schema}.outbox", "records") == "360"
+        for records in stores:
+            await records.close()
 
 
 async def test_a_server_that_is_gone_is_unavailable_and_found_again(opened, postgres):
