@@ -141,7 +141,7 @@ def response(body: Json, script: Json, dumps: Any) -> Json:
     if not made:
         form = (body.get("text") or {}).get("format") or {}
         text = dumps(example(form["schema"])).decode() if form.get("schema") else ANSWER
-        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        part: Json = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
         output.append(
             {"id": "msg_mock", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
         )
