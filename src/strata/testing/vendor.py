@@ -11,6 +11,8 @@ What it does is written in the model's name, after `mock` and separated by `;`:
     mock;hang                 takes the request and never answers
     mock;garbage              answers with something that is not JSON; in a stream, after the first piece
     mock;drop=3               breaks the connection after 3 pieces (0: without any answer)
+    mock;reset                resets the connection (RST) without any answer
+    mock;every=3;fail=500     does so only every third time, and answers otherwise
     mock;error=2              sends an error event after 2 pieces
     mock;silent=2             sends 2 pieces, then nothing more
     mock;role                 opens a stream with a piece that says nothing but the role
@@ -34,6 +36,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import socket
 import struct
 import sys
 from collections import Counter, deque
@@ -61,14 +64,16 @@ class Received:
     body: Json
     ended: str = "under way"
     pieces: int = 0
+    status: int = 0
 
 
 @dataclass(slots=True)
 class MockVendor:
     """The server. `port` is known once it has been started."""
 
-    requests: deque[Received] = field(default_factory=lambda: deque(maxlen=1000))
+    requests: deque[Received] = field(default_factory=lambda: deque(maxlen=10_000))
     seen: Counter[str] = field(default_factory=Counter)
+    turns: Counter[str] = field(default_factory=Counter)
     port: int = 0
     _server: asyncio.Server | None = None
 
@@ -146,7 +151,7 @@ class Connection(asyncio.Protocol):
             return
         self.vendor.requests.append(received)
         self.current = received
-        script = parse(str(body.get("model", "mock")))
+        script = self._turn(str(body.get("model", "mock")))
         if {"first", "delay", "hang", "silent"} & script.keys():
             self.task = asyncio.get_running_loop().create_task(self._slowly(received, script))
             return
@@ -154,6 +159,14 @@ class Connection(asyncio.Protocol):
             pass
 
     # -------------------------------------------------------------- answers
+
+    def _turn(self, model: str) -> Json:
+        """What this request's script says; nothing special where it is not its turn."""
+        script = parse(model)
+        if "every" not in script:
+            return script
+        self.vendor.turns[model] += 1
+        return script if self.vendor.turns[model] % script["every"] == 0 else {}
 
     async def _slowly(self, received: Received, script: Json) -> None:
         await asyncio.sleep(float(script.get("first", 0)))
@@ -196,6 +209,11 @@ class Connection(asyncio.Protocol):
             self._whole(400, {"error": {"message": told, "type": "invalid_request_error"}})
         elif script.get("drop") == 0:
             self._drop(received)
+        elif "reset" in script:
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            received.ended = "dropped"
+            self.transport.abort()
         elif "html" in script:
             self._send(200, b"<html>not an API</html>", {"content-type": "text/html"})
         elif "garbage" in script and not received.body.get("stream"):
@@ -206,6 +224,7 @@ class Connection(asyncio.Protocol):
 
     def _stream(self, received: Received, script: Json) -> Iterator[int]:
         write = self.transport.write
+        received.status = 200
         write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         asked = (received.body.get("stream_options") or {}).get("include_usage")
         for piece in pieces(received.body, script, counted=bool(asked)):
@@ -234,6 +253,7 @@ class Connection(asyncio.Protocol):
             self._whole(200, make(body, script, orjson.dumps))
             return
         write = self.transport.write
+        received.status = 200
         write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         events = dialects.message_events if dialect == "messages" else dialects.response_events
         for event in events(body, script, orjson.dumps):
@@ -258,7 +278,7 @@ class Connection(asyncio.Protocol):
         head = f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\n{lines}content-length: {len(data)}\r\n\r\n"
         self.transport.write(head.encode() + data)
         if self.current is not None:
-            self.current.ended = "whole"
+            self.current.ended, self.current.status = "whole", status
 
     def _drop(self, received: Received) -> None:
         received.ended = "dropped"
@@ -400,6 +420,7 @@ def _shown(received: Received) -> Json:
         "path": received.path,
         "body": received.body,
         "ended": received.ended,
+        "status": received.status,
         "pieces": received.pieces,
     }
 
