@@ -62,13 +62,13 @@ async def test_gateways_on_several_hosts_share_budgets_and_keys(settings_of):
 
         assert sum(await asyncio.gather(*(ask(n) for n in range(60)))) == 25
         for host in hosts:
-            await host.gateway.till.drained()
+            await host.gateway.current.till.drained()
         for host in hosts:
             (status,) = await host.gateway.budgets(operator)
             assert (status.spent, status.reserved, status.state) == (250_000, 0, "exhausted")
 
-        _, plain = await hosts[0].gateway.keys.create(operator, "notebook", owner="ada", department="lab")
-        found = (await hosts[1].gateway.keys.caller(plain)).principal
+        _, plain = await hosts[0].gateway.current.keys.create(operator, "notebook", owner="ada", department="lab")
+        found = (await hosts[1].gateway.current.keys.caller(plain)).principal
         assert found.department == "lab"
 
 
