@@ -389,6 +389,15 @@ def test_a_conversation_goes_back_to_google_with_its_signatures():
     ]
 
 
+def test_code_that_google_ran_goes_back_and_no_text_comes_past_the_guardrails_with_it():
+    code = {"executableCode": {"language": "PYTHON", "code": "1+1"}}
+    answer = from_gemini.completion({"candidates": [{"content": {"parts": [code, {"text": "2"}]}}]}, "m")
+    message = answer["choices"][0]["message"]
+    assert message["provider_fields"]["parts"] == [code]
+    message["provider_fields"]["parts"].append({"text": "hidden"})
+    assert to_gemini.request({"messages": [message]}, "m", {})["contents"][0]["parts"] == [code, {"text": "2"}]
+
+
 def test_a_call_that_another_model_made_has_what_google_takes_for_a_signature():
     call = {"id": "toolu_1", "type": "function", "function": {"name": "a", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
@@ -464,6 +473,41 @@ def test_pictures_sounds_and_files_are_parts():
 
 
 # ------------------------------------------------------------------ what Google may say
+
+
+def test_cached_and_tool_tokens_are_part_of_the_prompt_and_counted_once():
+    """Peers billed cached tokens twice."""
+    told = {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 80,
+        "toolUsePromptTokenCount": 7,
+        "candidatesTokenCount": 5,
+        "thoughtsTokenCount": 3,
+        "totalTokenCount": 115,
+    }
+    usage = from_gemini.usage({"usageMetadata": told})
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (107, 8, 115)
+    assert usage["prompt_tokens_details"]["cached_tokens"] == 80
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == 3
+
+
+def test_several_answers_stream_side_by_side():
+    chunks = from_gemini.Chunks("m")
+    ratings = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"}]
+
+    def event(index: int, text: str, **more: Any) -> Json:
+        candidate = {"index": index, "content": {"parts": [{"text": text}]}, "safetyRatings": ratings, **more}
+        return chunks.chunk({"responseId": "r", "candidates": [candidate]})["choices"][0]
+
+    assert event(0, "a")["delta"] == {"role": "assistant", "content": "a"}
+    assert event(1, "x")["delta"] == {"role": "assistant", "content": "x"}
+    assert event(0, "b", finishReason="STOP")["delta"] == {
+        "content": "b",
+        "provider_fields": {"safety_ratings": ratings},
+    }
+    assert not chunks.finished
+    assert event(1, "y", finishReason="MAX_TOKENS")["finish_reason"] == "length"
+    assert chunks.finished
 
 
 @pytest.mark.parametrize(

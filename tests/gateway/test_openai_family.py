@@ -379,6 +379,13 @@ def test_thoughts_in_parts_are_text_and_reasoning():
     assert (heard["text"], heard["thoughts"]) == ("yes!", "hm")
 
 
+def test_parts_that_are_neither_text_nor_thoughts_are_kept_beside():
+    reference = {"type": "reference", "reference_ids": [1, 2]}
+    message = {"content": [{"type": "text", "text": "as said"}, reference]}
+    answer = family.completion({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert answer["choices"][0]["message"] == {"content": "as said", "provider_fields": {"content": [reference]}}
+
+
 async def sent(replay: Replay, row: str, body: Json, **options: Any) -> Json:
     """What the vendor of this row is sent."""
     answer = {

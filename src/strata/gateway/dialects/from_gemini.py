@@ -155,7 +155,7 @@ class Chunks:
             delta["reasoning_content"] = heard.thoughts
         if heard.calls:
             delta["tool_calls"] = [{"index": before + number, **call} for number, call in enumerate(heard.calls)]
-        if beside := _beside(candidate, heard):
+        if beside := _beside(candidate, heard, streamed=True):
             delta["provider_fields"] = beside
         reason = candidate.get("finishReason")
         if reason:
@@ -238,9 +238,11 @@ def _blocked(answer: Json) -> Json | None:
     return None
 
 
-def _beside(candidate: Json, heard: Said) -> Json:
+def _beside(candidate: Json, heard: Said, *, streamed: bool = False) -> Json:
     found = {ours: candidate[name] for name, ours in BESIDE.items() if candidate.get(name)}
     reason = candidate.get("finishReason")
+    if streamed and not reason:
+        found.pop("safety_ratings", None)  # they are said again with every piece, and once is enough
     if reason and reason not in REASONS:
         found["finish_reason"] = reason
     if heard.signature:

@@ -160,6 +160,9 @@ def _said(message: Json) -> None:
     content = message.get("content")
     if isinstance(content, list):
         thoughts = "".join(_thoughts(part) for part in content)
+        others = [part for part in content if isinstance(part, dict) and part.get("type") not in {"text", "thinking"}]
+        if others:
+            message.setdefault("provider_fields", {})["content"] = others
         message["content"] = "".join(_text(part) for part in content)
         if thoughts and not message.get("reasoning_content"):
             message["reasoning_content"] = thoughts

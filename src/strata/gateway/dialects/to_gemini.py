@@ -34,6 +34,9 @@ AUDIO = {"mp3": "audio/mp3", "wav": "audio/wav", "pcm16": "audio/pcm"}
 BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
 LEVELS = {"none": "minimal", "minimal": "minimal", "low": "low", "medium": "medium", "xhigh": "high", "max": "high"}
 
+SAID = {"text", "functionCall", "functionResponse"}
+"""Parts that the message itself says. Nothing comes past the guardrails by being put among the others."""
+
 PLAIN = {
     "temperature": "temperature", "top_p": "topP", "top_k": "topK", "seed": "seed", "n": "candidateCount",
     "presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty",
@@ -114,7 +117,7 @@ def _in_order(content: Json) -> None:
 
 def _assistant(message: Json, names: dict[str, str], model: str) -> list[Json]:
     ours = message.get("provider_fields") or {}
-    parts = [part for part in ours.get("parts") or () if isinstance(part, dict)]
+    parts = [part for part in ours.get("parts") or () if isinstance(part, dict) and not part.keys() & SAID]
     texts = _parts(message.get("content"))
     if (signature := ours.get("thought_signature")) and texts:
         texts[-1] = {**texts[-1], "thoughtSignature": signature}
