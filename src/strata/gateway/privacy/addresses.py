@@ -299,16 +299,24 @@ def look(page: Page) -> Iterator[Span]:
     if not page.numbered:
         return
     text = page.text
+    reached = 0
     for start, end in page.around(_street, 72, 96):
         for one in STREET.finditer(text, start, end):
-            if len(one.group()) < 6:
+            if len(one.group()) < 6 or one.start() < reached:
                 continue
             sure = any(map(str.isdigit, one.group())) or "s/n" in one.group()
-            yield Span(_begin(text, one.start()), _grown(text, one.end()), "ADDRESS", 0.75 if sure else 0.5)
+            reached = _grown(text, one.end())
+            yield Span(_begin(text, one.start()), reached, "ADDRESS", 0.75 if sure else 0.5)
+    reached = 0
     for one in NUMBERED.finditer(text):
-        yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
+        if one.start() >= reached:
+            reached = _grown(text, one.end())
+            yield Span(one.start(), reached, "ADDRESS", 0.6)
+    reached = 0
     for one in SECONDARY.finditer(text):
-        yield Span(one.start(), _grown(text, one.end()), "ADDRESS", 0.6)
+        if one.start() >= reached:
+            reached = _grown(text, one.end())
+            yield Span(one.start(), reached, "ADDRESS", 0.6)
     for one in ZIP.finditer(text):
         yield Span(one.start(), one.end(), "POSTCODE", 0.6 if _placed(text, one) else 0.5)
     for start, end in page.around(_labels, 24, 60):

@@ -10,7 +10,7 @@ from strata.gateway.privacy import checksums as check
 from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import Span
 
-EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@(?:[\w-]+\.)+[\w-]{2,}", re.UNICODE)
+EMAIL = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@(?:[\w-]++\.)+[\w-]{2,}")
 URL = re.compile(
     r"(?:https?://|ftp://|www\.)[^\s<>\"'\]]+[^\s<>\"'\].,;:!?)]|(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|de|es|fr|co\.uk|eu|info|me|dev)(?:/[^\s<>\"')\]]*[^\s<>\"')\].,;:!?])(?![\w])",
     re.IGNORECASE,
@@ -29,7 +29,7 @@ WALLET = re.compile(
 COORDINATES = re.compile(r"(?<![\w.])[-+]?\d{1,2}\.\d{4,},\s?[-+]?\d{1,3}\.\d{4,}(?![\w.])")
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@])")
 PHONE = re.compile(
-    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?(?:[ .\-/()]{0,3}\d{1,8}){1,7}"
+    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?[ .\-/()]{0,3}\d{1,12}(?:[ .\-/()]{1,3}\d{1,8}){0,6}"
     r"|(?:\(0?\d{1,5}\)[ .\-/]{0,2}|\d{1,5}[ .\-/]{1,2}(?=[\d(]))?(?:\(\d{1,4}\)[ .\-]{0,2})?\d{2,}(?:[ .\-/]{1,2}\d{2,8}){0,5})"
     r"(?:\s?(?:x|ext\.?|extension|durchwahl|-)\s?\d{1,5})?(?![\w]|[.,]\d|%)",
     re.IGNORECASE,
