@@ -163,7 +163,7 @@ class Tokens:
                 token, life = answer.get("access_token"), answer.get("expires_in")
                 if not isinstance(token, str) or not token:
                     raise UpstreamBroken("the vendor's sign-in gave no access token", vendor_status=401)
-                seconds = float(life) if isinstance(life, int | float | str) and str(life).isdigit() else 3600.0
+                seconds = lifetime(life)
                 self._token, self._renew = token, self.clock() + max(seconds - EARLY, seconds / 2)
             return self._token
 
@@ -173,6 +173,14 @@ class Tokens:
         if self._token == token:
             self._token = ""
         return True
+
+
+def lifetime(told: object) -> float:
+    """Seconds that a token lives; an hour where its giver does not say."""
+    try:
+        return max(float(told), 0.0) if isinstance(told, int | float | str) else 3600.0
+    except ValueError:
+        return 3600.0
 
 
 def given(token: str) -> Tokens:
