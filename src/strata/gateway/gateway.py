@@ -13,14 +13,15 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
 
 from strata.budgets import whose
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
-from strata.gateway import speaking
+from strata.gateway import reusing, speaking
+from strata.gateway.answering import Answered, Ended
 from strata.gateway.borders import Borders
 from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
@@ -53,7 +54,6 @@ from strata.types import (
     Money,
     Principal,
     Subject,
-    Usage,
 )
 
 log = logging.getLogger(__name__)
@@ -65,28 +65,6 @@ NOTED = 15.0
 
 DRAIN = 10.0
 """Seconds that closing waits for calls to be settled; what is left is reconciled by the next start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A whole answer in the JSON of its operation, and what it cost. `reused`: it was kept (hit) or shared."""
-
-    request: str
-    body: Json
-    bill: Bill
-    currency: str
-    reused: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The end of a stream: what it came to, and the pieces that tell so in its dialect."""
-
-    request: str
-    bill: Bill
-    currency: str
-    closing: list[Json]
-    reused: str = ""
 
 
 @dataclass(slots=True)
@@ -172,18 +150,8 @@ class ModelGateway:
         """One answer, made now or kept from before. Raises what `contracts.Gateway.complete` does."""
         if not (self.cache.on and ask.reuse):
             return await self._whole(caller, ask)
-        made: list[Answered] = []
-
-        async def make() -> list[Json]:
-            made.append(await self._whole(caller, ask))
-            return [made[0].body]
-
         target = self._target(caller, ask)
-        (body,), how = await self.cache.once(self.cache.key(caller, ask, streamed=False), make)
-        if made:
-            return made[0]
-        bill = self.telling.reused(caller, ask, target)
-        return Answered(ask.request, body, bill, target.currency, how)
+        return await reusing.whole(self.cache, self.telling, caller, ask, target, self._whole)
 
     async def _whole(self, caller: Caller, ask: Ask) -> Answered:
         call = await self._admit(caller, ask)
@@ -214,22 +182,16 @@ class ModelGateway:
         call.dialect.shown(answer, name)
         return Answered(call.reservation.quote.request, answer, bill, attempts.target.currency)
 
-    async def pieces(self, caller: Caller, ask: Ask) -> AsyncGenerator[list[Json] | Ended]:
+    def pieces(self, caller: Caller, ask: Ask) -> AsyncGenerator[list[Json] | Ended]:
         """The pieces of an answer as they arrive; in the end, what the call came to.
 
         Leaving early (closing the generator, or being cancelled) stops the vendor and settles what was used.
         """
-        key, noted = b"", None
-        if self.cache.on and ask.reuse:
-            target = self._target(caller, ask)
-            key, noted = self.cache.key(caller, ask, streamed=True), []
-            if found := self.cache.find(key):
-                *pieces, end = found
-                self.cache.hits += 1
-                bill = self.telling.reused(caller, ask, target)
-                yield pieces
-                yield self._ended(ask, bill, target, end["kept"], end["last"], Usage(**end["usage"]), "hit")
-                return
+        if not (self.cache.on and ask.reuse):
+            return self._pieces(caller, ask)
+        return reusing.pieces(self.cache, self.telling, caller, ask, self._target(caller, ask), self._pieces)
+
+    async def _pieces(self, caller: Caller, ask: Ask) -> AsyncGenerator[list[Json] | Ended]:
         call = await self._admit(caller, ask, streamed=True)
         outcome: Outcome = "client-gone"
         attempts, dialect, name = call.attempts, call.dialect, call.attempts.target.name
@@ -241,7 +203,7 @@ class ModelGateway:
                     await attempts.enter()
                     call.sent = time.perf_counter()
                     async with aclosing(attempts.timed(speaking.stream(attempts.route.provider, ask))) as source:
-                        pieces = await opening(source, attempts.route.deployment, call.sent)
+                        pieces: list[Json] | None = await opening(source, attempts.route.deployment, call.sent)
                         attempts.answered()
                         ask.deployment = attempts.route.deployment.name
                         while pieces is not None:
@@ -254,8 +216,6 @@ class ModelGateway:
                             if call.watching is not None and told:
                                 told = await self._watched(caller, call, call.watching.pieces(told))
                             if told:
-                                if noted is not None:
-                                    noted += [orjson.loads(orjson.dumps(piece)) for piece in told]
                                 yield told
                             pieces = await anext(source, None)
                     attempts.ended()
@@ -269,23 +229,11 @@ class ModelGateway:
             outcome = "ok"
             if call.watching is not None:
                 if told := await self._watched(caller, call, call.watching.rest()):
-                    if noted is not None:
-                        noted += [orjson.loads(orjson.dumps(piece)) for piece in told]
                     yield told
                 kept = await self._watched(caller, call, call.watching.pieces(kept))
         finally:
             bill = self._over(caller, call, outcome)
-        if noted is not None:
-            self.cache.misses += 1
-            self.cache.keep(key, [*noted, {"kept": kept, "last": last, "usage": asdict(bill.usage)}])
-        yield self._ended(ask, bill, attempts.target, kept, last, bill.usage)
-
-    def _ended(
-        self, ask: Ask, bill: Bill, target: Target, kept: list[Json], last: Json, usage: Usage, reused: str = ""
-    ) -> Ended:
-        cost = {"cost_micros": bill.cost, "currency": target.currency}
-        closing = DIALECTS[ask.operation].closing(kept, last, usage, cost)
-        return Ended(ask.request, bill, target.currency, closing, reused)
+        yield Ended(ask, bill, attempts.target.currency, kept, last, bill.usage)
 
     # -------------------------------------------------------------- one call
 
@@ -300,9 +248,11 @@ class ModelGateway:
     async def _admit(self, caller: Caller, ask: Ask, *, streamed: bool = False) -> Call:
         """Let a call out: route, permission, limits, guardrails, room in every budget. Whatever refuses leaves a fact."""
         dialect, target = DIALECTS[ask.operation], self._target(caller, ask)
+        limits = self.till.limits
         try:
-            self.till.limits.enter(caller.name)
+            entry = await limits.enter(caller.payer, caller.name, target.name)
         except RateLimited as error:
+            ask.headers += error.headers or ()
             self.telling.refused(caller, target.name, ask.request, error)
             raise
         try:
@@ -318,13 +268,16 @@ class ModelGateway:
             most = dialect.bound(ask.body, self.options.default_max_tokens)
             objection = self.borders.objection(ask.classification, submission.labels)
             attempts = self.router.begin(target, caller, ask, most, streamed=streamed, objection=objection)
+            prompt = prompt_bound(ask.body, target.count)
+            await limits.reserve(entry, prompt + most)
+            ask.headers += limits.headers(entry)
             quote = Quote(
                 ask.request,
                 caller.payer,
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                0 if dialect.FREE else target.worst(prompt_bound(ask.body, target.count), most),
+                0 if dialect.FREE else target.worst(prompt, most),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
@@ -332,12 +285,15 @@ class ModelGateway:
             )
             reservation = await self.till.reserve(quote)
             over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None
-            call = Call(ask, dialect, attempts, reservation, most, submission, over)
+            call = Call(ask, dialect, attempts, reservation, most, submission, over, entry)
             if attempts.shadow is not None:
                 self.shadows.follow(call)
             return call
         except BaseException as error:
-            self.till.limits.leave()
+            limits.leave(entry)
+            if isinstance(error, RateLimited) and error.headers:
+                ask.headers += error.headers
+                self.telling.refused(caller, target.name, ask.request, error)
             if isinstance(error, Blocked):
                 self.telling.refused(caller, target.name, ask.request, error.error, error.guardrail)
                 raise error.error from error
@@ -369,6 +325,7 @@ class ModelGateway:
         """Take the lease, settle what a crash left, and keep doing both while the gateway lives."""
         await self.till.spend.renew()
         await self.till.reconcile()
+        await self.till.limits.keep(self.till.spend.alive)
         loop = asyncio.get_running_loop()
         self.state.keepers += [
             loop.create_task(self.till.keep(self.options.reservation_ttl)),
@@ -424,6 +381,7 @@ class ModelGateway:
         await self._noted()
         self.telling.telemetry.close()
         with contextlib.suppress(StrataError):
+            await self.till.limits.close()
             await self.till.spend.give_up()
 
 

@@ -20,10 +20,11 @@ import orjson
 
 from strata.errors import Invalid, NotFound, StrataError
 from strata.gateway import asked
+from strata.gateway.answering import Answered, Ended
 from strata.gateway.asked import OPERATIONS, Gone, Headers, Message, Receive, Scope
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import media
-from strata.gateway.gateway import Answered, Ended, ModelGateway
+from strata.gateway.gateway import ModelGateway
 from strata.gateway.keys import Keys
 from strata.gateway.voices import ANTHROPIC, Pairs, Voice, error_headers, voice_of
 from strata.types import Json
