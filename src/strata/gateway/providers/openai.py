@@ -73,10 +73,11 @@ class OpenAI:
         answer = await credentials.tried(self.credentials, lambda headers: self.upstream.json(path, body, headers))
         if operation == "chat":
             self._must_answer(answer)
-        if self.vendor.exact or operation == "responses":
-            return answer
         with nonsense.answered(self.upstream.name):
-            return wanted.from_data(answer, request) if operation == "rerank" else family.completion(answer)
+            if operation == "rerank":
+                return wanted.from_data(answer, request)
+            exact = self.vendor.exact or operation not in {"chat", "embeddings"}
+            return answer if exact else family.completion(answer)
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:
         with nonsense.asked():
