@@ -114,9 +114,10 @@ class Later(StrataError):
 
 
 class RateLimited(Later):
-    """Too many requests; slow down."""
+    """Too many requests; slow down. `headers` say how many of them are left to whom."""
 
     status, slug, title = 429, "rate-limited", "Too many requests"
+    headers: list[tuple[bytes, bytes]] | None = None
 
 
 class Unavailable(Later):

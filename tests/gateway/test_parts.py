@@ -1,4 +1,4 @@
-"""The gateway's parts by themselves: prices, estimates, limits and keys."""
+"""The gateway's parts by themselves: prices, estimates and keys."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strata.adapters.records.memory import MemoryRecords
-from strata.errors import Forbidden, Invalid, NotFound, RateLimited, Unauthenticated, Unavailable
+from strata.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from strata.gateway.dialects.chat import bound, parse_usage
 from strata.gateway.estimate import IMAGE, byte_bound, likely_prompt, prompt_bound
 from strata.gateway.keys import Keys
-from strata.gateway.limits import Limits
 from strata.gateway.prices import Tariff, published
 from strata.types import Price, Usage, now
 
@@ -148,35 +147,6 @@ def test_the_answers_limit_is_for_every_choice():
 )
 def test_vendors_ways_of_counting_are_understood(told: object, usage: Usage):
     assert parse_usage(told) == usage
-
-
-# ------------------------------------------------------------------ limits
-
-
-def test_a_minutes_requests_may_come_at_once_and_then_one_by_one():
-    time = [0.0]
-    limits = Limits(60, 1000, lambda: time[0])
-    for _ in range(60):
-        limits.enter("ines")
-    with pytest.raises(RateLimited) as caught:
-        limits.enter("ines")
-    assert caught.value.retry_after == 1
-    limits.enter("ben")
-    time[0] = 1.0
-    limits.enter("ines")
-    with pytest.raises(RateLimited):
-        limits.enter("ines")
-
-
-def test_without_a_limit_only_the_number_under_way_counts():
-    limits = Limits(0, 2)
-    limits.enter("ines")
-    limits.enter("ines")
-    with pytest.raises(Unavailable):
-        limits.enter("ben")
-    limits.leave()
-    limits.enter("ben")
-    assert limits.under_way == 2
 
 
 # ------------------------------------------------------------------ keys

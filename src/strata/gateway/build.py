@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from strata.gateway.limits import Limits
 from strata.gateway.metrics import Metrics
 from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
 from strata.gateway.prices import Tariff, published
+from strata.gateway.quota import Store
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.shadow import Shadows
@@ -59,12 +61,19 @@ async def build(
             wrong += error.mistakes
     guardrails = (GuardrailOptions("size", {"max_body": options.max_body}), *options.guardrails)
     wrong += _budget_mistakes(options.budgets, routes.values())
+    wrong += _limit_mistakes(options)
     if wrong:
         raise Misconfigured(wrong)
-    till = Till(
-        Spend(records, tenant, options.budgets, mine(), options.reservation_ttl),
-        Limits(options.requests_per_minute, options.max_concurrent),
+    spend = Spend(records, tenant, options.budgets, mine(), options.reservation_ttl)
+    limits = Limits(
+        Store(records, f"{tenant}/limits", spend.lease.id, time.time),
+        options.requests_per_minute,
+        options.max_concurrent,
+        options.limits,
+        options.max_waiting,
+        options.queue_seconds,
     )
+    till = Till(spend, limits)
     telemetry = Telemetry(Metrics(figures), tracing(options.otlp_endpoint))
     gateway = ModelGateway(
         tenant,
@@ -152,6 +161,18 @@ def _tariff(deployment: Deployment, module: Any, row: str) -> Tariff:
             "hold; set price.input and price.output, or options.free = true if it costs nothing"
         )
     return found
+
+
+def _limit_mistakes(options: Options) -> list[str]:
+    wrong = []
+    for number, rule in enumerate(options.limits):
+        try:
+            rules.terms(rule.subject)
+        except ValueError as error:
+            wrong.append(f"limits[{number}]: {error}")
+        if not (rule.requests or rule.tokens or rule.concurrent):
+            wrong.append(f"limits[{number}]: it limits nothing; set requests, tokens or concurrent")
+    return wrong
 
 
 def _budget_mistakes(budgets: Iterable[Budget], routes: Iterable[Route]) -> list[str]:

@@ -9,6 +9,7 @@ from strata.gateway.caller import Ask
 from strata.gateway.dialect import Dialect
 from strata.gateway.estimate import likely_prompt
 from strata.gateway.guardrail import Submission
+from strata.gateway.limits import Entry
 from strata.gateway.routing.attempts import Attempts
 from strata.gateway.spend import Bill, Outcome, Reservation
 from strata.gateway.watching import Watching
@@ -30,6 +31,7 @@ class Call:
     most: int
     submission: Submission
     watching: Watching | None = None
+    entry: Entry | None = None
     usage: Usage | None = None
     counted: int = 0
     pieces: int = 0

@@ -308,7 +308,7 @@ class Spend:
             for record in page:
                 left = _revived(record)
                 if left.lease not in alive:
-                    alive[left.lease] = await self._alive(left.lease)
+                    alive[left.lease] = await self.alive(left.lease)
                 orphan = not mine(record.key) if left.lease == self.lease.id else not alive[left.lease]
                 if orphan:
                     settled += await self.settle(left, Bill(Usage(), left.quote.estimate, "reconciled", 0, True))
@@ -316,7 +316,7 @@ class Spend:
         await self._forget_dead()
         return settled
 
-    async def _alive(self, id: str) -> bool:
+    async def alive(self, id: str) -> bool:
         """Whether the process of a lease lives, as far as can be seen from here."""
         if id == self.lease.id:
             return True
@@ -327,7 +327,7 @@ class Spend:
 
     async def _forget_dead(self) -> None:
         for lease in await self.records.query(self._leases):
-            if not await self._alive(lease.key):
+            if not await self.alive(lease.key):
                 await self.records.commit(Delete(self._leases, lease.key))
 
     # -------------------------------------------------------------- places
@@ -379,8 +379,7 @@ def _open_value(reservation: Reservation) -> Json:
     return {
         "p": (payer.tenant, payer.department, payer.person, payer.assistant, payer.key),
         "q": (quote.model, quote.provider, quote.operation, quote.estimate, quote.currency),
-        "s": quote.streamed,
-        "f": quote.fresh,
+        "s": (quote.streamed, quote.fresh, quote.trial),
         "b": reservation.counters,
         "t": reservation.at.timestamp(),
         "l": reservation.lease,
@@ -390,7 +389,7 @@ def _open_value(reservation: Reservation) -> Json:
 
 def _revived(record: Record) -> Reservation:
     value = record.value
-    quote = Quote(record.key, Subject(*value["p"]), *cast(Any, value["q"]), value["s"], value["f"])
+    quote = Quote(record.key, Subject(*value["p"]), *cast(Any, value["q"]), *cast(Any, value["s"]))
     at = datetime.fromtimestamp(value["t"], UTC)
     return Reservation(quote, tuple(value["b"]), at, value["l"], value["v"])
 

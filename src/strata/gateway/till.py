@@ -62,7 +62,8 @@ class Till:
         What is never settled here is reconciled.
         """
         bill = call.close(outcome)
-        self.limits.leave()
+        if call.entry is not None:
+            self.limits.leave(call.entry, bill.usage.total_tokens)
         self.pay(call.reservation, bill)
         return bill
 
@@ -104,6 +105,7 @@ class Till:
             try:
                 await self.spend.renew()
                 await self.reconcile()
+                await self.limits.keep(self.spend.alive)
             except StrataError as error:
                 log.warning("reservations could not be looked after: %s", error)
 
