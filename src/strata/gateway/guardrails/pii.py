@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
-from strata.gateway.privacy import find
+from strata.gateway.privacy import find, loaded
 from strata.gateway.privacy.reading import Page, read
 from strata.gateway.privacy.scope import about_health, default_types
 from strata.gateway.privacy.spans import DIRECT, TYPES, Span
@@ -27,7 +27,7 @@ VERDICTS: Mapping[str, Literal["masked", "refused", "flagged"]] = {
     "refuse": "refused",
     "flag": "flagged",
 }
-INLINE = 4_000
+INLINE = 2_000
 """Characters that are looked at in the event loop; more go to a thread, so that other calls do not wait."""
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
@@ -48,7 +48,7 @@ class Pii:
     async def request(self, submission: Submission) -> None:
         texts = [text for text in submission.texts if isinstance(text.value, str) and text.value]
         values = [text.value for text in texts]
-        if sum(map(len, values)) > INLINE:
+        if sum(map(len, values)) > INLINE or not loaded():
             pages = await asyncio.to_thread(read, values, self.threshold)
         else:
             pages = read(values, self.threshold)

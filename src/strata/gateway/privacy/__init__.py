@@ -20,4 +20,9 @@ def find(text: str, threshold: float = 0.4) -> list[Span]:
     return settle([*spans, *more]) if more else spans
 
 
-__all__ = ["DIRECT", "INDIRECT", "TYPES", "Span", "find"]
+def loaded() -> bool:
+    """Whether the word lists are in memory, which the first look takes about half a second for."""
+    return names.weights.cache_info().currsize > 0
+
+
+__all__ = ["DIRECT", "INDIRECT", "TYPES", "Span", "find", "loaded"]

@@ -258,6 +258,7 @@ STREET_ENDS = (
     "braut",
     "götu",
 )
+WORDS_ELSEWHERE = ("via", "place", "pl", "al", "os", "c.", "c/", "av", "cours", "quai", "route", "strada", "p")
 LABEL_STEMS = (
     "address",
     "direcci",
@@ -305,6 +306,8 @@ def look(page: Page) -> Iterator[Span]:
             if len(one.group()) < 6 or one.start() < reached:
                 continue
             sure = any(map(str.isdigit, one.group())) or "s/n" in one.group()
+            if not sure and one.group()[0].islower() and one.group().startswith(WORDS_ELSEWHERE):
+                continue
             reached = _grown(text, one.end())
             yield Span(_begin(text, one.start()), reached, "ADDRESS", 0.75 if sure else 0.5)
     reached = 0
