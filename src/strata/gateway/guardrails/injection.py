@@ -1,0 +1,113 @@
+"""Finds texts that try to steer the model: orders and jailbreaks from people, and orders hidden in passages and in what
+tools return.
+
+Options:
+* `threshold` (0.5): the score from which a text counts as an attack;
+* `action` (`refuse`): what happens to what people say; `flag` lets it through and tells of it;
+* `retrieved` (`neutralise`): what happens to passages and results of tools; `neutralise` puts a note in place of the
+  suspicious sentences, `refuse` and `flag` as above;
+* `places` (`["input", "retrieved"]`): where to look;
+* `orders` (false): in passages and results of tools, also take the one sentence that asks a model for anything at all;
+  manuals, which are full of instructions to people, lose some of theirs;
+* `meaning` (true): compare meanings with the embedded MiniLM, too; without it, it is quicker and finds less.
+
+How well it does is in `bench/README.md`. No detector finds every attack: give tools only the rights that the reader has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strata.errors import Misconfigured, Refused
+from strata.gateway.guardrail import Finding, Submission, Text, Watch
+from strata.gateway.injection.scorer import THRESHOLD, Scorer, Span, scorer
+
+PLACES = ("input", "retrieved")
+NOTE = "[a sentence that tried to steer the assistant was taken out here]"
+FACTS = {"threshold", "action", "retrieved", "places", "orders", "meaning"}
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """`actions` says for each place what is done there."""
+
+    scorer: Scorer
+    threshold: float
+    actions: Mapping[str, str]
+    orders: bool = False
+    name: str = "injection"
+
+    async def request(self, submission: Submission) -> None:
+        for text in submission.texts:
+            action = self.actions.get(text.place)
+            if action is not None and text.value:
+                await self._look(submission, text, action)
+
+    def answer(self, submission: Submission) -> Watch | None:  # noqa: ARG002 - a promise's argument
+        return None
+
+    async def _look(self, submission: Submission, text: Text, action: str) -> None:
+        spans = await self.scorer.spans(text.value)
+        found = [span for span in spans if span.score >= self.threshold]
+        if action == "neutralise":
+            narrow = [await self.scorer.narrowed(text.value, span, self.threshold) for span in found]
+            found = [span for several in narrow for span in several]
+        if self.orders and text.place == "retrieved":
+            order = await self.scorer.order(text.value)
+            found += [order] if order is not None and order.score >= self.threshold else []
+        found = _merged(sorted(found, key=lambda span: span.start))
+        verdict = {"refuse": "refused", "neutralise": "masked", "flag": "flagged"}[action]
+        submission.findings += [
+            Finding(self.name, verdict, text.place, f"injection {span.score:.2f}", span.start, span.end)  # type: ignore[arg-type]
+            for span in found
+        ]
+        if found and action == "refuse":
+            where = "a passage or the result of a tool" if text.place == "retrieved" else "the request"
+            raise Refused(
+                f"{where} reads like an attempt to steer the model (characters {found[0].start} to {found[0].end}); "
+                "say it in other words, or leave that part out"
+            )
+        if found and action == "neutralise":
+            text.replace(_without(text.value, found))
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    """Windows that overlap or touch as one, with the highest score."""
+    found: list[Span] = []
+    for span in spans:
+        if found and span.start <= found[-1].end:
+            last = found.pop()
+            span = Span(last.start, max(last.end, span.end), max(last.score, span.score))  # noqa: PLW2901
+        found.append(span)
+    return found
+
+
+def _without(text: str, spans: list[Span]) -> str:
+    parts, at = [], 0
+    for span in spans:
+        parts += [text[at : span.start], NOTE, "\n" if span.end < len(text) else ""]
+        at = span.end
+    return "".join([*parts, text[at:]])
+
+
+def make(options: Mapping[str, Any]) -> Injection:
+    wrong = [f"the guardrail 'injection' does not know {name!r}" for name in set(options) - FACTS]
+    threshold, places = options.get("threshold", THRESHOLD), options.get("places", list(PLACES))
+    action, retrieved = options.get("action", "refuse"), options.get("retrieved", "neutralise")
+    meaning, orders = options.get("meaning", True), options.get("orders", False)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
+        wrong.append("the guardrail 'injection' takes a threshold between 0 and 1")
+    if action not in {"refuse", "flag"}:
+        wrong.append("the guardrail 'injection' takes action = 'refuse' or 'flag'")
+    if retrieved not in {"neutralise", "refuse", "flag"}:
+        wrong.append("the guardrail 'injection' takes retrieved = 'neutralise', 'refuse' or 'flag'")
+    if not isinstance(places, list | tuple) or not places or not set(places) <= set(PLACES):
+        wrong.append(f"the guardrail 'injection' takes places out of {list(PLACES)}")
+    if not isinstance(meaning, bool) or not isinstance(orders, bool):
+        wrong.append("the guardrail 'injection' takes meaning and orders = true or false")
+    if wrong:
+        raise Misconfigured(wrong)
+    actions = {place: retrieved if place == "retrieved" else action for place in places}
+    return Injection(scorer(meaning=meaning), float(threshold), actions, orders)
