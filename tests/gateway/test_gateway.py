@@ -446,7 +446,7 @@ async def test_calls_of_a_process_that_was_killed_are_paid_at_their_estimate_by_
     await process.wait()
     records = await sqlite_records("gateway.db", home=tmp_path)
     left = await records.query(f"{TENANT}/reservations")
-    estimates = sum(row.value["quote"]["estimate"] for row in left)
+    estimates = sum(row.value["q"][3] for row in left)
     gateway = await build(
         Options(models=(echo(price=PRICE),), budgets=(budget(1000),)), tenant=TENANT, records=records, access=access()
     )
