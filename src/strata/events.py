@@ -193,6 +193,29 @@ class GuardrailActed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptRead(Event):
+    """Somebody read what was asked and answered in a call."""
+
+    request: str
+
+    @property
+    def subject(self) -> str:
+        return self.request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptsErased(Event):
+    """What one person asked and was answered has been removed."""
+
+    person: str
+    count: int
+
+    @property
+    def subject(self) -> str:
+        return self.person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCreated(Event):
     """An API key was made."""
 

@@ -37,6 +37,7 @@ from strata.types import Principal
 if TYPE_CHECKING:
     from strata.app.signin import SignIn
     from strata.gateway.keys import Keys
+    from strata.gateway.transcripts import Transcripts
 
 log = logging.getLogger(__name__)
 
@@ -304,6 +305,16 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
 
     async with open_records(settings, "gateway") as records:
         yield Keys(records, Access.of(settings.policies), settings.tenant)
+
+
+@contextlib.asynccontextmanager
+async def open_transcripts(settings: Settings) -> AsyncIterator[Transcripts]:
+    """What the gateway kept of calls, beside a gateway that may be running on the same records."""
+    from strata.gateway.transcripts import Transcripts
+
+    async with open_records(settings, "gateway") as records:
+        days, masked = settings.gateway.transcript_days, settings.gateway.transcript_masked
+        yield Transcripts(records, Access.of(settings.policies), settings.tenant, days, masked)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,16 @@ import uvicorn
 from strata.access import Access
 from strata.adapters.bus.memory import MemoryBus
 from strata.adapters.records.memory import MemoryRecords
-from strata.events import CallRefused, Event, KeyCreated, KeyRevoked, UsageRecorded
+from strata.events import (
+    CallRefused,
+    Event,
+    GuardrailActed,
+    KeyCreated,
+    KeyRevoked,
+    TranscriptRead,
+    TranscriptsErased,
+    UsageRecorded,
+)
 from strata.gateway.build import build
 from strata.gateway.gateway import ModelGateway
 from strata.gateway.http import app
@@ -85,7 +94,11 @@ async def world(*models: Deployment, budgets: tuple[Budget, ...] = (), **more: A
     async def hear(events: Any) -> None:
         found.extend(events)
 
-    bus.subscribe("test", (UsageRecorded, CallRefused, KeyCreated, KeyRevoked), hear)
+    bus.subscribe(
+        "test",
+        (UsageRecorded, CallRefused, GuardrailActed, KeyCreated, KeyRevoked, TranscriptRead, TranscriptsErased),
+        hear,
+    )
     await bus.start()
     gateway = await build(options, tenant=TENANT, records=records, access=access())
     try:

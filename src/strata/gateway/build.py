@@ -31,6 +31,7 @@ from strata.gateway.telemetry import Telemetry
 from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.tracing import tracing
+from strata.gateway.transcripts import Transcripts
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
@@ -88,6 +89,7 @@ async def build(
         Shadows(till),
         Telling(tenant, records, telemetry, till.beside),
         _cache(options, tenant, access),
+        Transcripts(records, access, tenant, options.transcript_days, options.transcript_masked),
     )
     telemetry.metrics.gauges += [gateway.gauges]
     await gateway.start()

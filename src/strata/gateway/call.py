@@ -21,7 +21,8 @@ class Call:
     """A call that has been let out. Its tokens are the vendor's own count where it gives one, otherwise ours.
 
     `started`, `sent` and `answered` are moments of `time.perf_counter`: let in, last sent to a vendor, first piece.
-    `pieces` were said, `counted` of them when the vendor last counted, of `size` bytes together.
+    `pieces` were said, `counted` of them when the vendor last counted, of `size` bytes together; `words` are they
+    themselves, where transcripts are kept.
     """
 
     ask: Ask
@@ -40,6 +41,7 @@ class Call:
     sent: float = 0.0
     answered: float = 0.0
     bill: Bill | None = None
+    words: list[str] | None = None
 
     def hear(self, answer: Json) -> None:
         """Take note of a whole answer or a piece of one: its usage, or how much it says."""
@@ -48,6 +50,8 @@ class Call:
         for text in self.dialect.said(answer):
             self.pieces += 1
             self.size += len(text) if text.isascii() else len(text.encode())
+            if self.words is not None:
+                self.words.append(text)
         usage = self.dialect.usage(answer, self.usage)
         if usage is not None:
             self.usage = usage

@@ -40,6 +40,7 @@ from strata.gateway.routing.target import Target
 from strata.gateway.spend import Bill, Outcome, Quote
 from strata.gateway.telling import Telling
 from strata.gateway.till import Till
+from strata.gateway.transcripts import Transcripts
 from strata.gateway.watching import watching
 from strata.ports.records import Records
 from strata.types import (
@@ -90,6 +91,7 @@ class ModelGateway:
     shadows: Shadows
     telling: Telling
     cache: AnswerCache
+    transcripts: Transcripts
     state: State = field(default_factory=State, repr=False)
 
     # -------------------------------------------------------------- the contract
@@ -286,6 +288,8 @@ class ModelGateway:
             reservation = await self.till.reserve(quote)
             over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None
             call = Call(ask, dialect, attempts, reservation, most, submission, over, entry)
+            if self.transcripts.on:
+                call.words = []
             if attempts.shadow is not None:
                 self.shadows.follow(call)
             return call
@@ -314,6 +318,8 @@ class ModelGateway:
         call.attempts.left()
         bill = self.till.end(call, outcome)
         self.telling.ended(caller, call, bill)
+        if call.words is not None:
+            self.till.beside(self.transcripts.keep(caller, call, bill))
         return bill
 
     def _payer(self, principal: Principal, assistant: str) -> Subject:
@@ -342,6 +348,7 @@ class ModelGateway:
         try:
             await self.keys.note_uses()
             await asyncio.to_thread(self.telling.telemetry.metrics.leave)
+            await self.transcripts.prune()
         except (StrataError, OSError) as error:
             log.warning("uses of keys or figures could not be written down: %s", error)
 

@@ -112,7 +112,8 @@ class Options:
     seconds after which a reservation whose process died is reconciled; `retries` of a call to a model that no route names;
     `region` is where the tenant's data is at home, `classification` that of a call that says nothing of itself. The
     same request is answered from memory for `cache_seconds` (0: never) within its `cache_circle`: caller, department
-    or tenant. Spans go to the OpenTelemetry collector at `otlp_endpoint`, such as `http://collector:4318`.
+    or tenant. Spans go to the OpenTelemetry collector at `otlp_endpoint`, such as `http://collector:4318`. What is asked
+    and answered is kept for `transcript_days` (0: never), without personal data and secrets if `transcript_masked`.
     """
 
     models: tuple[Deployment, ...] = ()
@@ -134,3 +135,5 @@ class Options:
     cache_circle: str = "caller"
     cache_bytes: int = 64 * 1024 * 1024
     otlp_endpoint: str = ""
+    transcript_days: int = 0
+    transcript_masked: bool = True
