@@ -176,6 +176,12 @@ async def test_data_that_the_model_brings_in_is_masked_where_asked():
     assert said == "me@example.org had a letter of [EMAIL]. Fine."
 
 
+async def test_a_number_in_arguments_gives_way_to_a_string():
+    _, sent = await masked("x", answers="mask")
+    said = await answered(sent, list('{"phone": 4155550132, "n": 1}'), "tool", "0.tool.0", answers="mask")
+    assert json.loads(said) == {"phone": "[PHONE]", "n": 1}
+
+
 async def test_without_restoring_the_reader_sees_placeholders():
     (text,), sent = await masked(LETTER, restore=False)
     assert await answered(sent, [text], restore=False) == text
@@ -285,3 +291,27 @@ async def test_masking_and_restoring_gives_the_text_back(parts):
     for finding in sent.findings:
         assert 0 <= finding.start < finding.end <= len(text)
         assert finding.reason in TYPES
+
+
+SAYINGS = [
+    "Mail bob@example.net.",
+    "Is it +49 30 901820?",
+    "[EMAIL_1]",
+    "Fine.",
+    "\n",
+    "a@b.example",
+    "word " * 130,
+    "x" * 700,
+]
+
+
+@given(some.lists(some.sampled_from(SAYINGS), max_size=6), some.lists(some.integers(0, 900), max_size=6))
+@settings(max_examples=60)
+async def test_masking_an_answer_does_not_depend_on_its_pieces(parts, cuts):
+    text = " ".join(parts)
+    _, sent = await masked("I am me@example.org", answers="mask")
+    places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
+    pieces = [text[start:end] for start, end in pairwise(places)]
+    whole = await answered(sent, [text], answers="mask")
+    assert await answered(sent, pieces, answers="mask") == whole
+    assert "bob@" not in whole

@@ -32,6 +32,7 @@ INLINE = 2_000
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
 LONGEST_SENTENCE = 600
+NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,10 @@ class Restoring:
             ):
                 continue
             self._found(run, span)
-            parts += [sentence[at : span.start], f"[{span.type}]"]
+            mark = f"[{span.type}]"
+            if run.quoted and NUMBER.fullmatch(value) and sentence[: span.start].rstrip()[-1:] in {":", ",", "["}:
+                mark = f'"{mark}"'  # a JSON number gives way to a string
+            parts += [sentence[at : span.start], mark]
             at = span.end
         run.decided += len(sentence)
         return "".join([*parts, sentence[at:]])
