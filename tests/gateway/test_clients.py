@@ -23,7 +23,7 @@ WORD = {
     "required": ["word"],
     "additionalProperties": False,
 }
-ROWS = {"openai": "openai", "plain": "openai:groq"}
+ROWS = {"openai": "openai", "plain": "openai:deepseek"}
 BEHIND = [*ROWS, "anthropic"]
 """A vendor that speaks chat and Responses, one that speaks only chat, and one that speaks Messages."""
 

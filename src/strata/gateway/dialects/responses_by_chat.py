@@ -14,6 +14,7 @@ import orjson
 
 from strata.gateway.dialects.chat import parse_usage
 from strata.gateway.dialects.in_turn import InTurn
+from strata.gateway.dialects.kept import Kept
 from strata.gateway.dialects.responses import usage_json
 from strata.gateway.dialects.responses_to_chat import request as to_chat
 from strata.gateway.ids import fresh_id
@@ -56,6 +57,7 @@ class Pieces:
     item: Json = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     logprobs: list[Json] = field(default_factory=list)
+    sealed: int = 0
     turn: InTurn = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,9 +79,8 @@ class Pieces:
             return []
         turn, response = self.turn, self.response
         turn.end()
-        if sealed := turn.kept.sealed():
-            item = {"id": fresh_id("rs"), "type": "reasoning", "summary": [], "encrypted_content": sealed}
-            self._add(item)
+        if self._unsaid and (sealed := turn.kept.sealed()):
+            self._add({"id": fresh_id("rs"), "type": "reasoning", "summary": [], "encrypted_content": sealed})
             self._done()
         cut = CUT.get(str(turn.reason))
         response["status"] = "incomplete" if cut else "completed"
@@ -142,6 +143,8 @@ class Pieces:
             self._say("response.reasoning_summary_text.done", **place, text=text)
             self._part("response.reasoning_summary_part.done", part)
             self.item["summary"] = [part]
+            if sealed := self.turn.kept.sealed():
+                self.item["encrypted_content"], self.sealed = sealed, len(_marked(self.turn.kept))
         elif kind == "tool":
             self._called(text, place)
         elif self.texts:
@@ -156,7 +159,17 @@ class Pieces:
         self._done()
 
     def told(self, block: Json) -> None:
-        """It is kept, and goes on the way as a whole."""
+        """A thought that is signed is whole; everything else is kept, and goes on the way at the end."""
+        if block.get("type") == "thinking" and self.turn.open == "thinking":
+            self.turn.close()
+
+    @property
+    def _unsaid(self) -> bool:
+        """Whether something is to be kept that no item of thoughts holds yet."""
+        kept = self.turn.kept
+        return (
+            bool(kept.calls or kept.fields.keys() & {"thought_signature", "parts"}) or len(_marked(kept)) > self.sealed
+        )
 
     def _call(self, call: Json) -> Json:
         name = call["name"]
@@ -204,6 +217,12 @@ class Pieces:
     def _say(self, kind: str, **fields: Any) -> None:
         self.out.append({"type": kind, "sequence_number": self.number, **fields})
         self.number += 1
+
+
+def _marked(kept: Kept) -> list[Json]:
+    """The blocks that hold more than the answer says."""
+    blocks = [it for it in kept.fields.get("blocks") or () if isinstance(it, dict)]
+    return [it for it in blocks if it.get("type") not in {"text", "tool_use"} or it.get("citations")]
 
 
 def _content(kind: str, text: str) -> Json:
