@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 PROBLEM = b"application/problem+json"
 
-GATEWAY = ("/v1/", "/v2/", "/openai/", "/anthropic/")
+GATEWAY = ("/v1/", "/v2/", "/openai/", "/anthropic/", "/rerank")
 """Where the gateway's door is."""
 
 Scope = MutableMapping[str, Any]
