@@ -117,6 +117,8 @@ class RateLimited(Later):
     """Too many requests; slow down. `headers` say how many of them are left to whom."""
 
     status, slug, title = 429, "rate-limited", "Too many requests"
+    named = True
+    """Whether whoever set the limit said when to come back; otherwise `retry_after` is a guess."""
     headers: list[tuple[bytes, bytes]] | None = None
 
 

@@ -82,6 +82,31 @@ def test_an_answer_now_and_then_keeps_it_closed_while_calls_are_few(breaker: Bre
     assert breaker.state == "closed"
 
 
+def test_calls_that_hang_are_no_outage_while_others_are_answered(breaker: Breaker, time: Time):
+    hanging = [(breaker.begin(), time.now) for _ in range(2 * breaking.CONSECUTIVE)]
+    time.now += 1
+    answers(breaker, 2 * breaking.CONSECUTIVE + 1)
+    time.now += 1
+    for probe, begun in hanging:
+        breaker.failed(probe, begun)
+    assert breaker.state == "closed"
+    for _ in range(breaking.CONSECUTIVE):
+        breaker.failed(breaker.begin(), time.now)
+    assert breaker.state == "open"
+
+
+def test_a_vendor_over_its_limit_that_names_no_time_rests_longer_each_time_in_a_row(breaker: Breaker, time: Time):
+    rests = []
+    for _ in range(7):
+        breaker.limited()
+        rests.append(breaker.wait())
+        time.now += rests[-1]
+    assert rests == [0.25, 0.5, 1, 2, 4, 5, 5]
+    answers(breaker)
+    breaker.limited()
+    assert breaker.wait() == 0.25
+
+
 def test_half_of_many_calls_failing_opens_it(breaker: Breaker):
     for _ in range(breaking.FEWEST // 2):
         answers(breaker)

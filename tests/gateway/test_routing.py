@@ -375,7 +375,7 @@ async def test_a_vendor_that_names_a_time_is_not_asked_before_it(vendor: MockVen
         time = timed(it)
         await call(it)
         assert len(time.slept) == 1
-        assert 3 <= time.slept[0] < 3.5, "and not by everybody at the same moment"
+        assert 3 < time.slept[0] < 4.5, "and not by everybody at the same moment"
 
 
 async def test_who_would_wait_too_long_is_told_at_once_whose_limit_it_is(vendor: MockVendor):
@@ -398,7 +398,7 @@ async def test_who_comes_while_a_vendor_rests_for_a_moment_waits_with_it(vendor:
         it.gateway.router.routes["a"].standing.breaker.rest(2)
         vendor.seen["mock;fail=429;retry=2;times=1"] = 1
         await call(it)
-        assert 2 <= time.slept[0] < 2.5
+        assert 2 < time.slept[0] < 3
 
 
 async def test_retries_wait_longer_each_time_and_end():

@@ -208,9 +208,10 @@ class Upstream:
     def failure(self, status: int, message: str, retry_after: str | None = None) -> StrataError:
         """The vendor's refusal as the error that says what to do about it."""
         if status == 429:
-            return RateLimited(
-                f"{self.name} is over its limit: {message}".rstrip(": "), retry_after=seconds(retry_after)
-            )
+            told = f"{self.name} is over its limit: {message}".rstrip(": ")
+            limited = RateLimited(told, retry_after=seconds(retry_after))
+            limited.named = retry_after is not None
+            return limited
         if status in {401, 403}:
             told = f"{self.name} does not accept the platform's credentials; an operator has to renew them"
             return UpstreamBroken(told, vendor_status=status)

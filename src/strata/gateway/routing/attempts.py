@@ -18,6 +18,9 @@ from strata.types import Json
 
 _T = TypeVar("_T")
 
+PATIENT = 100
+"""Calls that wait for one deployment while it rests; more are told at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chance:
@@ -90,10 +93,12 @@ class Attempts:
                 standing.total.observe(self.chance.clock() - self._sent)
             return
         if isinstance(error, UpstreamBroken):
-            standing.breaker.failed(self._probe)
+            standing.breaker.failed(self._probe, self._sent)
         else:
             standing.breaker.left(self._probe)
-        if isinstance(error, UpstreamBroken | RateLimited) and error.retry_after:
+        if isinstance(error, RateLimited) and not error.named:
+            standing.breaker.limited()
+        elif isinstance(error, UpstreamBroken | RateLimited) and error.retry_after:
             standing.breaker.rest(error.retry_after)
         if isinstance(error, UpstreamBroken | Deadline):
             standing.latency(streamed=self.streamed).at_least(self.chance.clock() - self._sent)
@@ -206,11 +211,19 @@ class Attempts:
         if not choices:
             return False
         route = min(choices, key=lambda it: it.standing.breaker.wait())
-        pause = route.standing.breaker.wait() + backoff(self._retried, self.chance.random)
-        if pause > LONGEST_WAIT or (self.deadline and pause >= self._remaining()) or not route.standing.retries.take():
+        standing = route.standing
+        pause = backoff(self._retried, self.chance.random, standing.breaker.wait())
+        if pause > LONGEST_WAIT or (self.deadline and pause >= self._remaining()):
+            return False
+        # Who has not asked yet asks later, and not more often: only the number of those who wait is bounded.
+        if standing.patient >= PATIENT if not self._tried else not standing.retries.take():
             return False
         self._retried += 1
-        await self.chance.sleep(pause)
+        standing.patient += 1
+        try:
+            await self.chance.sleep(pause)
+        finally:
+            standing.patient -= 1
         self.route = route
         return True
 

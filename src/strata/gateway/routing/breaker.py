@@ -9,6 +9,7 @@ What counts as a failure is the caller's business: a request that is at fault, o
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ FEWEST = 20
 WINDOW = 30.0
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 60.0
+
+FIRST_REST = 0.25
+LONGEST_REST = 5.0
+"""Seconds of rest for a vendor that is over its limit and does not say for how long: twice as long each time in a row."""
 
 SLOTS = 10
 SLOT = WINDOW / SLOTS
@@ -42,6 +47,8 @@ class Breaker:
     _probe: int = 0
     _serial: int = 0
     _in_a_row: int = 0
+    _limited: int = 0
+    _answered: float = -math.inf
     _slot: int = 0
     _calls: list[int] = field(default_factory=lambda: [0] * SLOTS)
     _failures: list[int] = field(default_factory=lambda: [0] * SLOTS)
@@ -87,17 +94,21 @@ class Breaker:
             if probe and probe == self._probe:
                 self._close()
             return
-        self._in_a_row = 0
-        slot = int(self.clock() / SLOT)
+        self._in_a_row = self._limited = 0
+        self._answered = at = self.clock()
+        slot = int(at / SLOT)
         self._calls[slot % SLOTS if slot == self._slot else self._now()] += 1
 
-    def failed(self, probe: int = 0) -> None:
+    def failed(self, probe: int = 0, begun: float = math.inf) -> None:
+        """A call failed that began at this moment. In a row are only those that began after the last answer: otherwise
+        calls that hang, which all end late, would look like an outage beside those that are answered at once.
+        """
         if self._open_until:
             if probe and probe == self._probe:
                 self._pause = min(self._pause * 2, LONGEST_PAUSE)
                 self._open()
             return
-        self._in_a_row += 1
+        self._in_a_row += begun >= self._answered
         slot = self._now()
         self._calls[slot] += 1
         self._failures[slot] += 1
@@ -113,6 +124,11 @@ class Breaker:
     def rest(self, seconds: float) -> None:
         """The vendor asks not to be called for so long."""
         self.resting_until = max(self.resting_until, self.clock() + seconds)
+
+    def limited(self) -> None:
+        """The vendor is over its limit and does not say for how long."""
+        self.rest(min(FIRST_REST * 2.0 ** min(self._limited, 10), LONGEST_REST))
+        self._limited += 1
 
     def _open(self) -> None:
         self.opened += 1

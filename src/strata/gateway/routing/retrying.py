@@ -53,9 +53,11 @@ def mend(error: StrataError) -> Mend:
     return "again" if isinstance(error, Later) and not isinstance(error, Deadline) else "never"
 
 
-def backoff(retry: int, random: Callable[[], float]) -> float:
-    """Seconds before a retry, the first being 0."""
-    return random() * min(BASE * 2.0**retry, LONGEST_WAIT)
+def backoff(retry: int, random: Callable[[], float], rest: float = 0.0) -> float:
+    """Seconds before a retry, the first being 0, to a deployment that rests for `rest` more seconds: all of those, and
+    a part that is drawn, so that not everybody comes back at the same moment.
+    """
+    return rest + random() * min(max(BASE * 2.0**retry, rest / 2), LONGEST_WAIT)
 
 
 @dataclass(slots=True)

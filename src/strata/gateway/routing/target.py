@@ -23,19 +23,22 @@ Sticky = Literal["", "person", "session", "department"]
 
 @dataclass(slots=True)
 class Standing:
-    """How a deployment has been doing lately, in this process. `first_token` is of streams, `total` of whole answers."""
+    """How a deployment has been doing lately, in this process. `first_token` is of streams, `total` of whole answers.
+    `patient` calls wait for it while it rests.
+    """
 
     breaker: Breaker = field(default_factory=Breaker)
     room: Room = field(default_factory=Room)
     retries: RetryBudget = field(default_factory=RetryBudget)
     first_token: Latency = field(default_factory=Latency)
     total: Latency = field(default_factory=Latency)
+    patient: int = 0
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def of(cls, max_concurrent: int = 0, clock: Callable[[], float] = time.monotonic) -> Standing:
         made = partial(Latency, clock)
-        return cls(Breaker(clock), Room(max_concurrent), RetryBudget(clock), made(), made(), clock)
+        return cls(Breaker(clock), Room(max_concurrent), RetryBudget(clock), made(), made(), clock=clock)
 
     @property
     def ready(self) -> bool:
