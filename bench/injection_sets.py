@@ -92,7 +92,7 @@ def spikee(data: Path) -> Iterator[Row]:
 
 
 def agentdojo(data: Path) -> Iterator[Row]:
-    """The workspace suite's goals in its own mails and files, with the suite's standard wording around them."""
+    """The workspace suite's goals in its own mails."""
     folder = data / "injection/agentdojo_workspace"
     goals = [row["GOAL"].strip("f\"'") for row in _lines(folder / "tasks.jsonl") if row.get("GOAL")]
     carriers = re.findall(r'"((?:[^"\\]|\\.){150,})"', (folder / "suite/include/inbox.yaml").read_text())
@@ -101,7 +101,7 @@ def agentdojo(data: Path) -> Iterator[Row]:
 
 
 def everyday_prompts(data: Path) -> Iterator[Row]:
-    """Harmless requests: CLINC150, Banking77, HaluEval's questions to assistants, MedQuAD."""
+    """Harmless requests: CLINC150 and HaluEval's questions to assistants."""
     pick = random.Random(1)
     clinc = json.loads(_text(next((data / "cache/clinc150").glob("*.json*"))))
     texts = [row[0] for row in clinc["val"] + clinc.get("oos_val", [])]

@@ -151,3 +151,7 @@ def test_mistakes_in_the_options_are_all_told():
     with pytest.raises(Misconfigured) as wrong:
         make({"threshold": 2, "action": "x", "retrieved": "y", "places": [], "meaning": "z", "colour": 1})
     assert len(wrong.value.mistakes) == 6
+
+
+async def test_a_text_too_long_to_be_read_counts_as_an_attack():
+    assert await refused("word " * 400_000)

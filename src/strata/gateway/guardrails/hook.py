@@ -54,7 +54,7 @@ class Hook:
     async def asked(self, submission: Submission, place: str, texts: Sequence[str]) -> list[str]:
         """The texts as the service wants them; raises `Forbidden` when it refuses, `Unavailable` when it fails."""
         verdict = await self._posted(orjson.dumps(_question(submission, place, texts)))
-        action, changed = verdict.get("action"), verdict.get("texts")
+        action, changed = verdict.get("action"), verdict.get("texts") or []
         if action == "pass":
             return list(texts)
         if action == "mask" and _texts(changed, len(texts)):

@@ -18,6 +18,9 @@ from urllib.parse import unquote
 WINDOW = 360
 """Characters of a window, about 80 tokens: long enough for an order, short enough that a document does not drown it."""
 
+LONGEST = 2 * WINDOW
+"""No window is longer: it ends with a sentence, which is itself at most `WINDOW` long."""
+
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]|[\U000e0100-\U000e01ef]"
 )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from strata.gateway.injection.features import hashed, structure
-from strata.gateway.injection.reading import decoded, plain, sentences, windows
+from strata.gateway.injection.reading import LONGEST, decoded, plain, sentences, windows
 from strata.gateway.meaning import Embedder, embedder
 
 THRESHOLD = 0.5
@@ -35,6 +35,8 @@ BESIDE = 4.0
 """Log odds by which a sentence may be less suspicious than the worst of its window and still be taken out with it."""
 MEANING_SCALE = 4.0
 """What the training multiplied embeddings with."""
+COMPARED = 256
+"""Windows of a text that are compared by meaning at most, the most suspicious first: about three seconds of one core."""
 MAX_WINDOWS = 4096
 """More than any context takes; a longer text counts as an attack."""
 
@@ -70,6 +72,8 @@ class Scorer:
 
     async def narrowed(self, text: str, span: Span, threshold: float) -> list[Span]:
         """The sentences of a suspicious window that make it so; the window itself when none does by itself."""
+        if span.end - span.start > 2 * LONGEST:
+            return [span]
         part = text[span.start : span.end]
         judged = await self._judged(part, list(sentences(part)), PRIOR)
         bar = max(threshold, _chance(_odds(max((it.score for it in judged), default=0.0)) - BESIDE))
@@ -101,6 +105,7 @@ class Scorer:
         flat = await asyncio.to_thread(_read, text, cuts)
         features, logits = await asyncio.to_thread(self._quick, [reading for _, reading in flat], "attack")
         unsure = [row for row, value in enumerate(logits) if QUIET < value < LOUD]
+        unsure = sorted(unsure, key=lambda row: -logits[row])[:COMPARED]
         if self.embedder is not None and unsure:
             meaning = await self.embedder.vectors([flat[row][1] for row in unsure])
             for row, vector in zip(unsure, meaning, strict=True):
