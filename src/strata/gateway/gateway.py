@@ -27,7 +27,6 @@ from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS
-from strata.gateway.estimate import prompt_bound
 from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
@@ -270,7 +269,7 @@ class ModelGateway:
             most = dialect.bound(ask.body, self.options.default_max_tokens)
             objection = self.borders.objection(ask.classification, submission.labels)
             attempts = self.router.begin(target, caller, ask, most, streamed=streamed, objection=objection)
-            prompt = prompt_bound(ask.body, target.count)
+            prompt = target.prompt(ask.operation, ask.body)
             await limits.reserve(entry, prompt + most)
             ask.headers += limits.headers(entry)
             quote = Quote(

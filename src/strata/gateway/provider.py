@@ -2,7 +2,8 @@
 
 A provider file offers `make(row: str, deployment: Deployment) -> Provider`, where `row` is what stood behind the colon
 in the setting (`openai:groq` → `groq`), and, where the vendor charges, `price_list(row) -> str`: its name in the
-published prices.
+published prices. A provider whose vendor adds to a prompt what the request does not hold (results of its own tools)
+offers `hidden(operation, request) -> int` too: how many tokens that is at the most, for the reservation.
 
 The gateway's own dialect is OpenAI's: `chat` is the JSON of `/v1/chat/completions`, `embeddings` that of
 `/v1/embeddings`, as parsed by the door, and every provider of chat models takes `chat`. What else it takes as it is

@@ -10,6 +10,7 @@ from typing import Any
 
 from strata.errors import Invalid
 from strata.gateway.dialect import count
+from strata.gateway.dialects.strings import strings
 from strata.gateway.estimate import whole_number
 from strata.gateway.guardrail import Place, Text
 from strata.types import Json, Usage
@@ -18,6 +19,9 @@ KINDS: tuple[str, ...] = ("chat",)
 FREE = False
 REPEATS = False
 MAX_CHOICES = 128
+KNOWN_PARTS = {"text", "refusal", "image_url", "input_audio", "file", None}
+"""Parts of a message in which only `text` and `refusal` are words."""
+
 PLACES: dict[str, Place] = {"system": "system", "developer": "system", "tool": "retrieved", "function": "retrieved"}
 
 
@@ -59,7 +63,25 @@ def parse_usage(usage: Any) -> Usage:
     if reasoning and count(usage.get("total_tokens")) == prompt + completion + reasoning:
         completion += reasoning
     cached = min(cached, prompt)
-    return Usage(prompt, completion, cached, min(reasoning, completion), min(written, prompt - cached))
+    heard = count(inside.get("audio_tokens")) if isinstance(inside, dict) else 0
+    said = count(outside.get("audio_tokens")) if isinstance(outside, dict) else 0
+    return Usage(
+        prompt,
+        completion,
+        cached,
+        min(reasoning, completion),
+        min(written, prompt - cached),
+        min(heard, prompt),
+        min(said, completion),
+        cache_write_hour_tokens=min(_written_for_an_hour(usage), written),
+    )
+
+
+def _written_for_an_hour(usage: Json) -> int:
+    """Of the tokens written to a cache, those that Anthropic keeps for an hour and charges dearer."""
+    more = usage.get("provider_fields")
+    made = (more if isinstance(more, dict) else usage).get("cache_creation")
+    return count(made.get("ephemeral_1h_input_tokens")) if isinstance(made, dict) else 0
 
 
 def usage_json(usage: Usage) -> Json:
@@ -119,13 +141,21 @@ def request_texts(body: Json) -> list[Text]:
         role = message.get("role")
         place = PLACES.get(role, "output" if role == "assistant" else "input")
         _message(message, place, str(number), texts)
+        texts += strings(message.get("provider_fields"), place, f"{number}.provider")
+    for name in ("tools", "functions"):
+        if isinstance(body.get(name), list):
+            texts += strings(body[name], "system", name)
+    if isinstance(body.get("prediction"), dict):
+        texts += strings(body["prediction"], "input", "prediction")
     return texts
 
 
 def answer_texts(answer: Json) -> list[Text]:
     texts: list[Text] = []
     for choice in answer.get("choices") or ():
-        _message(choice.get("message") or {}, "output", str(choice.get("index", 0)), texts)
+        message, channel = choice.get("message") or {}, str(choice.get("index", 0))
+        _message(message, "output", channel, texts)
+        texts += strings(message.get("provider_fields"), "output", f"{channel}.provider")
     return texts
 
 
@@ -156,22 +186,34 @@ def tail(piece: Json, channel: str, text: str) -> Json:
 
 def _message(message: Json, place: Place, channel: str, texts: list[Text]) -> None:
     content = message.get("content")
-    if isinstance(content, str) and content:
-        texts.append(Text(place, channel, message, "content"))
+    if isinstance(content, str):
+        if content:
+            texts.append(Text(place, channel, message, "content"))
     elif isinstance(content, list):
-        texts += [
-            Text(place, f"{channel}.content.{number}", part, name)
-            for number, part in enumerate(content)
-            if isinstance(part, dict)
-            for name in ("text", "refusal")
-            if isinstance(part.get(name), str) and part[name]
-        ]
+        for number, part in enumerate(content):
+            if isinstance(part, dict):
+                _part(part, place, f"{channel}.content.{number}", texts)
     texts += [
         Text(place, f"{channel}.{name}", message, name)
         for name in ("reasoning_content", "reasoning", "refusal")
         if isinstance(message.get(name), str) and message[name]
     ]
     for number, call in enumerate(message.get("tool_calls") or ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("arguments"), str) and function["arguments"]:
-            texts.append(Text("tool", f"{channel}.tool.{call.get('index', number)}", function, "arguments"))
+        if isinstance(call, dict):
+            _tool_call(call, f"{channel}.tool.{call.get('index', number)}", texts)
+    if isinstance(message.get("function_call"), dict):
+        _tool_call({"function": message["function_call"]}, f"{channel}.function", texts)
+
+
+def _part(part: Json, place: Place, channel: str, texts: list[Text]) -> None:
+    words = [name for name in ("text", "refusal") if isinstance(part.get(name), str) and part[name]]
+    texts += [Text(place, channel, part, name) for name in words]
+    if part.get("type") not in KNOWN_PARTS:
+        texts += (text for text in strings(part, place, channel) if text.holder is not part or text.key != "text")
+
+
+def _tool_call(call: Json, channel: str, texts: list[Text]) -> None:
+    for kind, name in (("function", "arguments"), ("custom", "input")):
+        held = call.get(kind)
+        if isinstance(held, dict) and isinstance(held.get(name), str) and held[name]:
+            texts.append(Text("tool", channel, held, name))

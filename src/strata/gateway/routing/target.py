@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from strata.gateway.estimate import prompt_bound
 from strata.gateway.options import Deployment
 from strata.gateway.prices import Tariff
 from strata.gateway.provider import Provider
@@ -15,7 +16,7 @@ from strata.gateway.routing.breaker import Breaker
 from strata.gateway.routing.latency import Latency
 from strata.gateway.routing.retrying import RetryBudget
 from strata.gateway.routing.room import Room
-from strata.types import Model
+from strata.types import Json, Model
 
 Strategy = Literal["weighted", "least-busy", "lowest-latency", "lowest-cost"]
 Sticky = Literal["", "person", "session", "department"]
@@ -88,6 +89,14 @@ class Target:
     def worst(self, prompt: int, completion: int) -> int:
         """Micro-units that a call cannot exceed, whichever deployment answers."""
         return max([0 if route.tariff.free else route.tariff.worst(prompt, completion) for route in self.routes])
+
+    def prompt(self, operation: str, body: Json) -> int:
+        """The most tokens that the prompt can have: what the request says, and what a vendor adds on its own, such as
+        what it finds for its own tools.
+        """
+        bound = prompt_bound(body, self.count)
+        adding = [add for route in self.routes if (add := getattr(route.provider, "hidden", None)) is not None]
+        return bound + max([add(operation, body) for add in adding], default=0)
 
     @property
     def count(self) -> Callable[[str], int]:
