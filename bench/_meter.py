@@ -5,16 +5,48 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
+
+Check = Callable[[bytes], bool]
+"""Whether the body of an answer, as it came over the wire, is what was asked for."""
 
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def family(pid: int) -> set[int]:
+    """A process and everything below it."""
+    parents: dict[int, int] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(file.parent.name)] = int(fields[1])
+    kept, size = {pid}, 0
+    while len(kept) > size:
+        size = len(kept)
+        kept |= {child for child, parent in parents.items() if parent in kept}
+    return kept
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """User and system time of a process and everything below it, what has ended included."""
+    total = 0
+    for member in family(pid):
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(field) for field in fields[11:15])
+    return total / TICK
 
 
 def memory_mb(pid: int, kind: str = "VmRSS") -> float:
@@ -27,11 +59,15 @@ def memory_mb(pid: int, kind: str = "VmRSS") -> float:
 
 @dataclass
 class Load:
-    """Requests sent over `clients` kept-alive connections, each one after the other; how long each took in ms."""
+    """Requests sent over `clients` kept-alive connections, each one after the other; how long each took in ms.
+
+    An answer other than 200, a stream without its end, and an answer that `check` refuses count as failed.
+    """
 
     port: int
     request: bytes
     clients: int = 8
+    check: Check | None = None
     took: list[float] = field(default_factory=list)
     failed: int = 0
     seconds: float = 0.0
@@ -45,7 +81,7 @@ class Load:
 
     async def _client(self, count: int) -> None:
         loop = asyncio.get_running_loop()
-        transport, protocol = await loop.create_connection(Client, "127.0.0.1", self.port)
+        transport, protocol = await loop.create_connection(lambda: Client(self.check), "127.0.0.1", self.port)
         try:
             for _ in range(count):
                 begun = time.perf_counter()
@@ -59,8 +95,9 @@ class Load:
 class Client(asyncio.Protocol):
     """Sends a request and waits for the end of its answer, by its length or its last chunk."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Check | None = None) -> None:
         self.buffer = b""
+        self.check = check or (lambda _body: True)
         self.done: asyncio.Future[bool]
 
     def connection_made(self, transport) -> None:
@@ -86,9 +123,13 @@ class Client(asyncio.Protocol):
         if at >= 0:
             length = int(lower[at + 15 :].split(b"\r\n", 1)[0])
             if len(body) >= length:
-                self.done.set_result(lower.startswith(b"http/1.1 200"))
+                self._end(lower, body)
         elif body.endswith(b"0\r\n\r\n"):
-            self.done.set_result(lower.startswith(b"http/1.1 200") and b"[DONE]" in body)
+            self._end(lower, body)
+
+    def _end(self, head: bytes, body: bytes) -> None:
+        whole = b"[DONE]" in body or b"text/event-stream" not in head
+        self.done.set_result(head.startswith(b"http/1.1 200") and whole and self.check(body))
 
 
 def percentile(values: list[float], share: float) -> float:
