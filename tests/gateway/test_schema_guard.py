@@ -99,6 +99,25 @@ async def test_reasoning_beside_the_answer_is_not_judged():
     assert await answered(CHAT, text("let me think", channel="0.reasoning_content")) == "let me think"
 
 
+async def test_thoughts_of_a_stream_are_not_judged():
+    thought = Text("output", "0", {"type": "thinking_delta", "thinking": "let me think"}, "thinking")
+    assert await answered(MESSAGES, thought) == "let me think"
+
+
+async def test_arguments_whose_tool_is_not_named_must_fit_one_of_the_declared_tools():
+    def part(value: str) -> Text:
+        return Text("tool", "1", {"type": "input_json_delta", "partial_json": value}, "partial_json")
+
+    assert await answered(TOOLS, part('{"ci'), part('ty": "Oslo"}')) == '{"city": "Oslo"}'
+    with pytest.raises(Refused):
+        await answered(TOOLS, part('{"ci'), part('ty": 7}'))
+
+
+async def test_free_text_for_a_tool_is_not_taken_for_json():
+    free = Text("tool", "0.tool.0", {"name": "shell", "input": "ls -l"}, "input")
+    assert await answered(TOOLS, free) == "ls -l"
+
+
 async def test_arguments_of_a_tool_call_must_fit_what_the_tool_declares():
     good = text('{"city": "Oslo"}', place="tool", channel="0.tool.0", name="weather")
     assert await answered(TOOLS, good) == '{"city": "Oslo"}'

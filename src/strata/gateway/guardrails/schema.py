@@ -25,7 +25,8 @@ from strata.errors import Invalid, Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
 from strata.types import Json
 
-_ASIDE = re.compile(r"reason|think|refus|summary|annotation|title")
+_ASIDE = re.compile(r"reason|think|refus|summary|annotation|title|whole|result")
+_THOUGHTS = frozenset({"thinking", "reasoning_content", "reasoning", "refusal"})
 _BACKTRACKS = 100_000
 
 
@@ -86,8 +87,9 @@ class _Shaped:
 
     def _concerns(self, text: Text) -> bool:
         if text.place == "tool":
-            return bool(self.tools) and text.key in {"arguments", "partial_json", "input", "delta"}
-        return self.shape is not None and text.place == "output" and not _ASIDE.search(text.channel)
+            return bool(self.tools) and _arguments(text)
+        aside = text.key in _THOUGHTS or _ASIDE.search(text.channel)
+        return self.shape is not None and text.place == "output" and not aside
 
     def _fault(self, channel: _Channel) -> str:
         """What is wrong with a complete text; empty when nothing is."""
@@ -107,6 +109,13 @@ class _Shaped:
         judges = [self.tools[channel.tool]] if channel.tool else list(self.tools.values())
         faults = [_mismatch(what, judge, value) for judge in judges]
         return "" if "" in faults else faults[0]
+
+
+def _arguments(text: Text) -> bool:
+    """Whether a tool's text is the JSON of its arguments, and not a leaf of them, code or free text."""
+    if text.key == "delta":
+        return "function_call_arguments" in str(text.holder.get("type"))
+    return text.key in {"arguments", "partial_json"}
 
 
 def _mismatch(what: str, judge: Any, value: Any) -> str:
