@@ -93,6 +93,7 @@ class PriceTable(Section):
     output: Amount = 0
     cached_input: Amount | None = None
     cache_write: Amount | None = None
+    cache_write_hour: Amount | None = None
     reasoning: Amount | None = None
     audio_input: Amount | None = None
     audio_output: Amount | None = None

@@ -105,11 +105,11 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in micro-units per million tokens; `request`, `image` and `search` in micro-units for each.
+    """What a model costs, in micro-units per million tokens; `request` and `image` in micro-units for each.
 
     What is None costs as much as the kind that it belongs to: cached and cache-written tokens and audio as `input`,
-    reasoning and audio as `output`. `discount_percent` is what a contract takes off, `batch_percent` what is left of
-    the price for calls made in batches.
+    tokens written for an hour as `cache_write`, reasoning and audio as `output`. `discount_percent` is what a contract
+    takes off; `batch_percent` is what is left where the model is called in batches.
     """
 
     input: int = 0
@@ -118,6 +118,7 @@ class Price:
     request: int = 0
     currency: str = "USD"
     cache_write: int | None = None
+    cache_write_hour: int | None = None
     reasoning: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
@@ -129,7 +130,8 @@ class Price:
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call. Cached tokens, those written to a vendor's cache and audio heard are part of the prompt's,
-    reasoning tokens and audio said part of the completion's. `images` are pictures made, where those are priced.
+    reasoning tokens and audio said part of the completion's; those written for an hour are part of those written.
+    `images` are pictures made, where each is priced.
     """
 
     prompt_tokens: int = 0
@@ -140,6 +142,7 @@ class Usage:
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
     images: int = 0
+    cache_write_hour_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ from strata.gateway.keys import Keys
 from strata.gateway.lease import mine
 from strata.gateway.limits import Limits
 from strata.gateway.metrics import Metrics
-from strata.gateway.options import Deployment, GuardrailOptions, Options, RouteOptions
-from strata.gateway.prices import Tariff, published
+from strata.gateway.options import Dated, Deployment, GuardrailOptions, Options, RouteOptions
+from strata.gateway.prices import Tariff, discounted, published, scheduled
 from strata.gateway.quota import Store
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
@@ -150,19 +151,47 @@ def _route(deployment: Deployment) -> Route:
 
 def _tariff(deployment: Deployment, module: Any, row: str) -> Tariff:
     """The price in the settings, else the published one; a vendor that charges must have one of the two."""
-    if deployment.price != Price():
-        return Tariff(((0, deployment.price),))
+    own = deployment.price
+    if own != Price(discount_percent=own.discount_percent, batch_percent=own.batch_percent):
+        always: Tariff | None = Tariff(((0, own),))
+    else:
+        found = _published(deployment, module, row)
+        always = discounted(found, own) if found else None
+    if deployment.prices:
+        currencies = {it.price.currency for it in deployment.prices} | ({always.currency} if always else set())
+        if len(currencies) > 1:
+            raise Misconfigured(f"models.{deployment.name}: its prices are in {sorted(currencies)}; use one currency")
+        if always is None and not _gapless(deployment.prices):
+            raise Misconfigured(
+                f"models.{deployment.name}: its prices leave days without any; set price for those, or leave out "
+                "valid_from of the first, valid_until of the last, and all gaps"
+            )
+        return scheduled(deployment.prices, always)
+    if always is None:
+        raise Misconfigured(
+            f"models.{deployment.name}: no published price is known for {module.price_list(row)} "
+            f"{deployment.model or deployment.name!r}, so its budgets could not hold; set price.input and "
+            "price.output, or options.free = true if it costs nothing"
+        )
+    return always
+
+
+def _published(deployment: Deployment, module: Any, row: str) -> Tariff | None:
+    """The vendor's published tariff, nothing where it charges nothing, None where it charges and none is known."""
     vendor = module.price_list(row) if hasattr(module, "price_list") else ""
     if not vendor or deployment.options.get("free"):
         return Tariff()
-    model = deployment.model or deployment.name
-    found = published(vendor, model)
-    if found is None:
-        raise Misconfigured(
-            f"models.{deployment.name}: no published price is known for {vendor} {model!r}, so its budgets could not "
-            "hold; set price.input and price.output, or options.free = true if it costs nothing"
-        )
-    return found
+    return published(vendor, deployment.model or deployment.name)
+
+
+def _gapless(prices: Sequence[Dated]) -> bool:
+    """Whether every day has a price: each begins where one before it ended."""
+    reached: date | None = date.min
+    for it in sorted(prices, key=lambda it: it.valid_from or date.min):
+        if reached is None or (it.valid_from or date.min) > reached:
+            break
+        reached = None if it.valid_until is None else max(reached, it.valid_until)
+    return reached is None
 
 
 def _limit_mistakes(options: Options) -> list[str]:

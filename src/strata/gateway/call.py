@@ -65,7 +65,11 @@ class Call:
         if outcome != "ok" and self.pieces > self.counted and self._said > usage.completion_tokens:
             # Some vendors count the prompt at the start of a stream, and the answer only at its end.
             estimated, usage = True, replace(usage, completion_tokens=self._said)
-        cost = route.tariff.cost(usage) if (usage.total_tokens or not estimated) and not self.dialect.FREE else 0
+        cost = (
+            route.tariff.cost(usage, self.reservation.at)
+            if (usage.total_tokens or not estimated) and not self.dialect.FREE
+            else 0
+        )
         if estimated:
             cost = min(cost, self.reservation.quote.estimate)
         duration = round((time.perf_counter() - self.started) * 1000)

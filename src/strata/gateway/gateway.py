@@ -278,7 +278,7 @@ class ModelGateway:
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                0 if dialect.FREE else target.worst(prompt, most),
+                0 if dialect.FREE else target.worst(prompt, most, _pictures(ask)),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
@@ -401,6 +401,11 @@ def _chat_body(request: ChatRequest) -> Json:
     if request.stop:
         body["stop"] = list(request.stop)
     return body
+
+
+def _pictures(ask: Ask) -> int:
+    """How many pictures are asked for."""
+    return int(ask.body.get("n") or 1) if ask.operation == "images" else 0
 
 
 def _size(body: Json) -> int:

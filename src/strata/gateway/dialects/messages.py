@@ -52,11 +52,14 @@ def usage(answer: Json, so_far: Usage | None = None) -> Usage | None:
 
 def usage_json(usage: Usage) -> Json:
     """Usage as Anthropic's object, where `input_tokens` leave out what came from a cache or went into one."""
+    hour = usage.cache_write_hour_tokens
+    lasting = {"ephemeral_5m_input_tokens": usage.cache_write_tokens - hour, "ephemeral_1h_input_tokens": hour}
     return {
         "input_tokens": usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.completion_tokens,
+        **({"cache_creation": lasting} if hour else {}),
     }
 
 

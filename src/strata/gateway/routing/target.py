@@ -86,9 +86,11 @@ class Target:
     def currency(self) -> str:
         return next((it.tariff.currency for it in self.routes if not it.tariff.free), self.routes[0].tariff.currency)
 
-    def worst(self, prompt: int, completion: int) -> int:
+    def worst(self, prompt: int, completion: int, images: int = 0) -> int:
         """Micro-units that a call cannot exceed, whichever deployment answers."""
-        return max([0 if route.tariff.free else route.tariff.worst(prompt, completion) for route in self.routes])
+        return max(
+            [0 if route.tariff.free else route.tariff.worst(prompt, completion, images) for route in self.routes]
+        )
 
     def prompt(self, operation: str, body: Json) -> int:
         """The most tokens that the prompt can have: what the request says, and what a vendor adds on its own, such as
