@@ -82,14 +82,38 @@ async def floor_app(vendor: str, models: dict[str, str]):
     return app, ""
 
 
+def trace_memory(lines: int) -> None:
+    """At SIGUSR1, tell on stderr which lines of code hold more memory than at the signal before."""
+    import gc
+    import signal
+    import sys
+    import tracemalloc
+
+    tracemalloc.start(8)
+    earlier: list[tracemalloc.Snapshot] = []
+
+    def tell() -> None:
+        gc.collect()
+        now = tracemalloc.take_snapshot()
+        if earlier:
+            for grown in now.compare_to(earlier[-1], "lineno")[:lines]:
+                print(grown, file=sys.stderr)
+        earlier[:] = [now]
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--vendor", required=True)
     parser.add_argument("--home", type=Path, default=None)
     parser.add_argument("--floor", action="store_true")
     parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--trace", type=int, default=0, metavar="LINES", help="at SIGUSR1, tell what holds more memory")
     parser.add_argument("--model", action="append", metavar="NAME=MODEL", help="a model and the vendor's name for it")
     arguments = parser.parse_args()
+    if arguments.trace:
+        trace_memory(arguments.trace)
     models = dict(pair.split("=", 1) for pair in arguments.model or ()) or MODELS
     if arguments.floor:
         application, key = await floor_app(arguments.vendor, models)
