@@ -21,8 +21,8 @@ from strata.gateway.privacy import names, page
 PERSON = {"PERSON", "NOMBRE_SUJETO_ASISTENCIA", "NOMBRE_PERSONAL_SANITARIO", "GIVEN_NAME", "SURNAME", "P"}
 PLACE = {"GPE", "LOCATION", "TERRITORIO", "PAIS", "CALLE", "STREET_ADDRESS", "CITY", "STATE", "STREET_NAME", "L"}
 ORGANISATION = {"ORGANIZATION", "HOSPITAL", "CENTRO_SALUD", "INSTITUCION", "G"}
-ROUNDS, COPIES, WIDTH = 5, 14, 4
-HIDDEN = 0.55
+ROUNDS, COPIES, WIDTH = 5, 20, 4
+HIDDEN = 0.75
 """Share of the words whose neighbours are hidden while learning, so that the word alone is learnt from too."""
 
 Example = tuple[str, list[dict[str, Any]], bool]
