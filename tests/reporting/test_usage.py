@@ -219,3 +219,17 @@ def test_amounts_are_exact_at_any_size(micros):
     whole, part = format(amount(micros), "f").split(".")
     assert len(part) == 6
     assert int(whole + part) == micros
+
+
+async def test_marks_of_calls_counted_long_ago_go_and_their_usage_stays(bench, people, facts):
+    """litellm#9201, #20414: what each call left behind filled the database until it was slow."""
+    today = now()
+    long_ago = today - timedelta(days=150)
+    await bench.ledger.hear(people.layer, facts.told(facts.used(5, at=long_ago)))
+    await bench.ledger.hear(people.layer, facts.told(facts.used(7, at=today)))
+    await bench.again()
+    for number in range(64):
+        await bench.ledger.hear(people.layer, facts.told(facts.used(1, at=today + timedelta(microseconds=number))))
+    assert await bench.records.query(f"acme/heard-usage/{long_ago:%Y-%m}") == []
+    assert len(await bench.records.query(f"acme/heard-usage/{today:%Y-%m}")) == 65
+    assert (await bench.ledger.usage(people.finance, "department", days=200)).total.cost_micros == 76

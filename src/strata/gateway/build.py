@@ -33,6 +33,7 @@ from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.tracing import tracing
 from strata.gateway.transcripts import Transcripts
+from strata.ports.months import Months
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
@@ -64,6 +65,8 @@ async def build(
     guardrails = (GuardrailOptions("size", {"max_body": options.max_body}), *options.guardrails)
     wrong += _budget_mistakes(options.budgets, routes.values())
     wrong += _limit_mistakes(options)
+    if options.call_rows_months < 2:
+        wrong.append("gateway.call_rows_months: at least 2, so that no call is charged twice around the end of a month")
     if wrong:
         raise Misconfigured(wrong)
     spend = Spend(records, tenant, options.budgets, mine(), options.reservation_ttl)
@@ -91,6 +94,7 @@ async def build(
         Telling(tenant, records, telemetry, till.beside),
         _cache(options, tenant, access),
         Transcripts(records, access, tenant, options.transcript_days, options.transcript_masked),
+        Months(records, f"{tenant}/calls", options.call_rows_months),
     )
     telemetry.metrics.gauges += [gateway.gauges]
     await gateway.start()

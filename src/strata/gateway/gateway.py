@@ -41,6 +41,7 @@ from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.transcripts import Transcripts
 from strata.gateway.watching import watching
+from strata.ports.months import Months
 from strata.ports.records import Records
 from strata.types import (
     BudgetStatus,
@@ -91,6 +92,7 @@ class ModelGateway:
     telling: Telling
     cache: AnswerCache
     transcripts: Transcripts
+    call_rows: Months
     state: State = field(default_factory=State, repr=False)
 
     # -------------------------------------------------------------- the contract
@@ -348,8 +350,9 @@ class ModelGateway:
             await self.keys.note_uses()
             await asyncio.to_thread(self.telling.telemetry.metrics.leave)
             await self.transcripts.prune()
+            await self.call_rows.prune()
         except (StrataError, OSError) as error:
-            log.warning("uses of keys or figures could not be written down: %s", error)
+            log.warning("what is done now and then could not be done: %s", error)
 
     def gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
         """What stands now in this process: name, help, labels, value."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from strata.access import Access
 from strata.errors import Misconfigured
 from strata.ports.analytics import Analytics
+from strata.ports.months import Months
 from strata.ports.records import Records
 from strata.reporting.audit import AuditRecord
 from strata.reporting.budgets import Budgets, mistakes
@@ -14,7 +15,7 @@ from strata.reporting.checkpoint import Signer
 from strata.reporting.ledger import LedgerBook
 from strata.reporting.notices import Notices, load
 from strata.reporting.options import Options
-from strata.reporting.usage import UsageMeter
+from strata.reporting.usage import REMEMBERED, UsageMeter
 from strata.reporting.witness import Witness
 
 
@@ -45,6 +46,7 @@ async def build(
         options.checkpoint_seconds,
     )
     budgets = Budgets(tenant, records, options.budgets)
-    meter = UsageMeter(tenant, records, analytics, budgets, options.currency)
+    heard = Months(records, f"{tenant}/heard-usage", REMEMBERED)
+    meter = UsageMeter(tenant, records, analytics, budgets, options.currency, heard)
     await record.start()
     return LedgerBook(tenant, access, record, meter, budgets, Notices(tenant, records, notifiers))

@@ -1,7 +1,7 @@
 """The meter: one analytics row for every model call, and what the rows say when summed.
 
-A call that is told of twice counts once: a mark in the records remembers it, and since a crash can fall between the row
-and the mark, the SQL counts distinct ids as well.
+A call that is told of twice counts once: a mark in the records remembers it for some months, and since a crash can fall
+between the row and the mark, the SQL counts distinct ids as well.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from importlib.resources import files
 from strata.errors import Conflict, Invalid, StrataError, Unavailable
 from strata.events import UsageRecorded
 from strata.ports.analytics import Analytics
+from strata.ports.months import Months
 from strata.ports.records import Put, Records
 from strata.reporting.budgets import Budgets
 from strata.reporting.cost import Charge
@@ -28,6 +29,9 @@ DIMENSIONS = ("department", "person", "assistant", "model")
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "cost_micros")
 MOST_DAYS = 3660
 COMPACT_EVERY = 64
+REMEMBERED = 3
+"""Months for which it is known that a call has been counted; no fact is told again so late."""
+
 ATTEMPTS = 20
 
 
@@ -40,13 +44,17 @@ class _Files:
 
 @dataclass(frozen=True, slots=True)
 class UsageMeter:
-    """`currency` is that of all reports: calls in another currency count as calls, and their cost is not summed."""
+    """`currency` is that of all reports: calls in another currency count as calls, and their cost is not summed.
+
+    `heard` marks the calls that have been counted, by the month in which each ended.
+    """
 
     tenant: str
     records: Records
     analytics: Analytics
     budgets: Budgets
     currency: str
+    heard: Months
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
     _files: _Files = field(default_factory=_Files, compare=False, repr=False)
 
@@ -92,7 +100,7 @@ class UsageMeter:
     async def _settle(self, fresh: list[UsageRecorded]) -> None:
         for _ in range(ATTEMPTS):
             counters, crossed = await self.budgets.after(fresh)
-            marks = [Put(self._heard, event.id, {}, version=0) for event in fresh]
+            marks = [Put(self.heard.place(event.at), event.id, {}, version=0) for event in fresh]
             try:
                 await self.records.commit(*marks, *counters, events=crossed)
             except Conflict:
@@ -104,7 +112,7 @@ class UsageMeter:
         raise Unavailable(f"usage could not be counted in {ATTEMPTS} attempts: too many count it at once")
 
     async def _unheard(self, events: list[UsageRecorded]) -> list[UsageRecorded]:
-        seen = await asyncio.gather(*(self.records.get(self._heard, event.id) for event in events))
+        seen = await asyncio.gather(*(self.records.get(self.heard.place(event.at), event.id) for event in events))
         return [event for event, mark in zip(events, seen, strict=True) if mark is None]
 
     async def _compact(self) -> None:
@@ -116,6 +124,10 @@ class UsageMeter:
             await self.analytics.compact()
         except StrataError as error:  # the rows stand; more files only make reports slower
             log.warning("the usage table could not be compacted: %s", error)
+        try:
+            await self.heard.prune()
+        except StrataError as error:  # they only take room
+            log.warning("marks of calls counted long ago could not be removed: %s", error)
 
     async def _ask(self, name: str, since: date, till: date, department: str, **more: str) -> list[Json]:
         if TABLE not in await self.analytics.tables():
@@ -128,10 +140,6 @@ class UsageMeter:
             **more,
         }
         return await self.analytics.ask(_sql(name), parameters)
-
-    @property
-    def _heard(self) -> str:
-        return f"{self.tenant}/heard"
 
 
 def row(event: UsageRecorded) -> Json:
