@@ -29,7 +29,8 @@ WALLET = re.compile(
 COORDINATES = re.compile(r"(?<![\w.])[-+]?\d{1,2}\.\d{4,},\s?[-+]?\d{1,3}\.\d{4,}(?![\w.])")
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@])")
 PHONE = re.compile(
-    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?[ .\-/()]{0,3}\d{1,12}(?:[ .\-/()]{1,3}\d{1,8}){0,6}"
+    r"(?<![\w+#.,/-])(?:\(?(?:\+|00)\d{1,3}\)?[ .\-/()]{0,3}\d{1,12}(?:[ .\-/()]{1,3}\d{1,12}){0,6}"
+    r"|0\d{1,4}[-/ ]\d{1,8}(?:[ /-]\d{2,8}){0,3}(?=\W|\Z)"
     r"|(?:\(0?\d{1,5}\)[ .\-/]{0,2}|\d{1,5}[ .\-/]{1,2}(?=[\d(]))?(?:\(\d{1,4}\)[ .\-]{0,2})?\d{2,}(?:[ .\-/]{1,2}\d{2,8}){0,5})"
     r"(?:\s?(?:x|ext\.?|extension|durchwahl|-)\s?\d{1,5})?(?![\w]|[.,]\d|%)",
     re.IGNORECASE,
@@ -117,7 +118,7 @@ def _likely(value: str, digits: int, called: bool) -> float:
         score += 0.55
     elif re.fullmatch(r"(?:1[-. ])?\d{3}[-. ]\d{3}[-. ]\d{4}.*", value):
         score += 0.6
-    elif value.startswith("0") and 9 <= digits <= 12 and "." not in value:
+    elif value.startswith("0") and 9 <= digits <= 13 and "." not in value:
         score += 0.5
     elif re.fullmatch(r"\d{1,3}(?: \d{3})+|\d{1,3}(?:\.\d{3})+", value):
         score += 0.1 if digits != 9 else 0.3

@@ -15,7 +15,7 @@ GAP = re.compile(
     r"(?:[\s,;()?|/·•-]|\.(?=\s)|\b(?!(?:1[5-9]|20)\d\d\b)\d{1,6}\b(?![.,]\d)|\b[A-Z]{2}\b|\bnan\b|\b[A-ZÀ-ÖØ-Þ]{1,3}-(?=\d)){1,16}"
 )
 NUMBER_AFTER = re.compile(
-    r",?[ ]{1,2}(?:\d{5,6}(?:-\d{3,4})?|\d{3} \d{2}|\d{4} [A-Z]{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w%]|[.,/:-]\d)"
+    r",?[ ]{1,2}(?:\d{5,6}(?:-\d{3,4})?|\d{2}-\d{3}|\d{4}-\d{3}|\d{3}-\d{4}|[A-Z]{2}-\d{4,5}|\d{3} \d{2}|\d{4} [A-Z]{2}|(?!(?:1[5-9]|20)\d\d)\d{4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w%]|[.,/:-]\d)"
 )
 LINE_NUMBER_AFTER = re.compile(r"[\s,?]{1,6}(?:[A-Z]{2}[ ])?\d{4,7}(?:-\d{3,4})?(?: [A-Z]{2})?(?![\w%]|[.,/:-]\d)")
 NUMBER_BEFORE = re.compile(r"(?<![\w.,/-])(?!(?:1[5-9]|20)\d\d, )\d{1,6}[ ]?,?[ ]$")
@@ -66,7 +66,7 @@ def _joined(text: str, parts: Sequence[Span]) -> Iterator[Span]:
     start, end = parts[0].start, parts[-1].end
     postal = any(part.type in {"ADDRESS", "POSTCODE"} for part in parts)
     after = (LINE_NUMBER_AFTER if postal or len(parts) > 1 else NUMBER_AFTER).match(text, end)
-    if after and (postal or len(parts) > 1 or len(after.group().strip(" ,")) > 4):
+    if after and (postal or len(parts) > 1 or len(after.group().strip(" ,")) > 3):
         end, postal = after.end(), True
     before = None
     if (
