@@ -152,7 +152,7 @@ def response(body: Json, script: Json, dumps: Any) -> Json:
         "model": body.get("model"), "output": output, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
         "tool_choice": body.get("tool_choice") or "auto", "tools": body.get("tools") or [], "store": body.get("store"),
         "usage": {
-            "input_tokens": prompt, "input_tokens_details": {"cached_tokens": int(script.get("cached", 0))},
+            "input_tokens": prompt, "input_tokens_details": {"cached_tokens": int(script.get("cached", 0)), "cache_write_tokens": 0},
             "output_tokens": completion, "output_tokens_details": {"reasoning_tokens": int(script.get("reasoning", 0))},
             "total_tokens": prompt + completion,
         },
@@ -165,7 +165,8 @@ def response_events(body: Json, script: Json, dumps: Any) -> Iterator[Json]:
 
 
 def _response_events(whole: Json, chunks: int) -> Iterator[Json]:
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+    begun = {**whole, "status": "in_progress", "output": []}
+    del begun["usage"]
     yield {"type": "response.created", "response": begun}
     yield {"type": "response.in_progress", "response": begun}
     for index, item in enumerate(whole["output"]):

@@ -24,11 +24,13 @@ __all__ = ["from_chat", "pieces", "to_chat"]
 
 SAID_AGAIN: Json = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {}, "parallel_tool_calls": True,
-    "previous_response_id": None, "prompt_cache_key": None, "reasoning": {"effort": None, "summary": None},
-    "safety_identifier": None, "service_tier": "default", "temperature": 1.0, "text": {"format": {"type": "text"}},
-    "tool_choice": "auto", "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None,
+    "previous_response_id": None, "reasoning": {"effort": None, "summary": None},
+    "service_tier": "default", "temperature": 1.0, "text": {"format": {"type": "text"}},
+    "tool_choice": "auto", "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled",
 }  # fmt: skip
 """What a response says of its request, and what that means where the request did not say it."""
+
+SAID_IF_SAID = ("prompt_cache_key", "safety_identifier", "user")
 
 CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -87,17 +89,19 @@ class Pieces:
         response["incomplete_details"] = {"reason": cut} if cut else None
         if not cut:
             response["completed_at"] = int(time.time())
-        response["usage"] = usage_json(parse_usage(turn.used)) if turn.used else None
+        if turn.used:
+            response["usage"] = usage_json(parse_usage(turn.used))
         self._say(f"response.{response['status']}", response=response)
         return self.out
 
     def _begin(self, chunk: Json) -> None:
         said = {name: self.body.get(name) for name in SAID_AGAIN}
+        self.response = {name: self.body[name] for name in SAID_IF_SAID if self.body.get(name) is not None}
         self.response |= {
             "id": fresh_id("resp"), "object": "response", "created_at": int(time.time()), "status": "in_progress",
             "background": False, "completed_at": None, "error": None, "incomplete_details": None,
             **{name: SAID_AGAIN[name] if value is None else value for name, value in said.items()},
-            "store": False, "model": chunk.get("model") or self.body.get("model"), "output": [], "usage": None,
+            "store": False, "model": chunk.get("model") or self.body.get("model"), "output": [],
         }  # fmt: skip
         for kind in ("response.created", "response.in_progress"):
             self._say(kind, response={**self.response, "output": []})

@@ -47,8 +47,9 @@ class Echo:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        message = {"role": "assistant", "content": self._reply(request)}
-        choice = {"index": 0, "message": message, "finish_reason": self.script.get("finish_reason", "stop")}
+        message = {"role": "assistant", "content": self._reply(request), "refusal": None}
+        reason = self.script.get("finish_reason", "stop")
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         return self._answer("chat.completion", choice) | self._usage(request, self._reply(request))
 
     async def stream(self, operation: str, request: Json) -> AsyncIterator[list[Json]]:  # noqa: ARG002
