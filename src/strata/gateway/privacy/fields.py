@@ -289,7 +289,7 @@ DESCRIBED = (
         0.6,
     ),
 )
-STEMS = (
+_STEMS = (
     "mrn",
     "medical",
     "patient",
@@ -489,8 +489,8 @@ STEMS = (
     "cap",
     "nº",
 )
-SHORT = frozenset(stem for stem in STEMS if len(stem) < 4)
-STEMS = tuple(stem for stem in STEMS if len(stem) >= 4)
+SHORT = frozenset(stem for stem in _STEMS if len(stem) < 4)
+STEMS = tuple(stem for stem in _STEMS if len(stem) >= 4)
 
 
 def look(page: Page) -> Iterator[Span]:

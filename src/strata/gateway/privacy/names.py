@@ -187,8 +187,8 @@ def look(page: Page) -> Iterator[Span]:
     text, line = page.text, page.line
     book = lexicon()
     strict = german(page)
-    for tag, first, last, score in _runs(line, tagged(line)):
-        start, end = line[first].start, line[last].end
+    for taken, first, last, score in _runs(line, tagged(line)):
+        tag, start, end = taken, line[first].start, line[last].end
         value = text[start:end]
         known = value.lower() in book.countries or value.lower() in book.places
         if strict and not known and score < GERMAN_SURE and not _named(tag, line[first : last + 1]):
@@ -199,6 +199,8 @@ def look(page: Page) -> Iterator[Span]:
             continue
         if value.endswith(("'s", "’s")):
             end -= 2
+        if tag != "P" and not known and _of_people(line[first : last + 1]):
+            tag = "P"
         if tag == "P":
             title = HONORIFIC.search(text, max(0, start - 14), start)
             yield Span(title.start() if title and "\n" not in title.group() else start, end, "PERSON", score)
@@ -220,6 +222,14 @@ def _named(tag: str, words: Sequence[Token]) -> bool:
     """Whether the lists know one of the words as a name and as nothing else."""
     bits = GIVEN if tag == "P" and len(words) == 1 else GIVEN | FAMILY if tag == "P" else 0
     return any(token.bits & bits and not token.bits & COMMON for token in words)
+
+
+def _of_people(words: Sequence[Token]) -> bool:
+    """Whether each word is known as a first name or surname and none as a place, whatever it was taken for."""
+    named = [token for token in words if token.shape != "." and token.lower not in PARTICLES]
+    return 0 < len(named) < 4 and all(
+        token.bits & (GIVEN | FAMILY) and not token.bits & (PLACE | COUNTRY | COMMON) for token in named
+    )
 
 
 def _abbreviation(token: Token) -> bool:
