@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,10 +82,8 @@ def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
     settings = platform.settings
     for role in platform.roles:
         contract = CONTRACTS[role]
-        yield (
-            f"remote/{contract.__name__}",
-            serve_remote(role, key_for(settings, role), {contract: platform.layers[role]}),
-        )
+        key, offered = key_for(settings, role), {contract: platform.layers[role]}
+        yield f"remote/{contract.__name__}", _made_when_called(partial(serve_remote, role, key, offered))
     if "gateway" in platform.roles:
         from strata.gateway.http import app as gateway_app
 
@@ -96,6 +95,18 @@ def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
         yield "gateway", door
     if "app" in platform.roles:
         yield "app", web_site(platform)
+
+
+def _made_when_called(make: Callable[[], App]) -> App:
+    """A door that is made at its first call, because the web framework takes longer to load than a gateway to start."""
+    made: list[App] = []
+
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        if not made:
+            made.append(make())
+        await made[0](scope, receive, send)
+
+    return door
 
 
 def web_site(platform: Platform) -> Any:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.markdown import Markdown
 from rich.table import Table
 
 from strata.cli.common import AsPerson, SettingsPath, err, operator, out, person_named, reach, run_async
@@ -56,6 +55,8 @@ def ask(
                     case Failed(problem):
                         raise StrataError(str(problem.get("detail")))
                     case Done(outcome):
+                        from rich.markdown import Markdown
+
                         out.print(Markdown(text))
                         for source in sources:
                             out.print(f"  {source}", style="dim", markup=False, highlight=False)

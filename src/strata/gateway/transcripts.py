@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from strata.access import Access, Resource
 from strata.errors import NotFound, StrataError
 from strata.events import TranscriptRead, TranscriptsErased
-from strata.gateway import privacy
 from strata.gateway.call import Call
 from strata.gateway.caller import Caller
-from strata.gateway.privacy import credentials
 from strata.gateway.spend import Bill
 from strata.ports.records import Delete, Put, Records, every
 from strata.types import Json, Principal, now
@@ -107,7 +105,7 @@ class Transcripts:
             await self.records.commit(Delete(self._days, day.key))
         return count
 
-    def _words(self, asked: list[tuple[str, str]], said: str) -> Json:
+    def _words(self, asked: Sequence[tuple[str, str]], said: str) -> Json:
         room, told = LONGEST, []
         for place, text in asked:
             told.append({"place": place, "text": self._plain(text[:room])})
@@ -117,6 +115,9 @@ class Transcripts:
     def _plain(self, text: str) -> str:
         if not self.masked or not text:
             return text
+        from strata.gateway import privacy
+        from strata.gateway.privacy import credentials
+
         spans = [(span.start, span.end, span.type) for span in privacy.find(text)]
         spans += [(secret.start, secret.end, "SECRET") for secret in credentials.secrets(text)]
         plain, at = [], 0
