@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import distributions
 from types import ModuleType
 
 from strata.errors import Misconfigured
@@ -34,13 +35,13 @@ def available(kind: str) -> list[str]:
     """The schemes that can be named for this kind of plugin, ours and strangers'."""
     folder = importlib.import_module(FOLDERS[kind])
     ours = {module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")}
-    return sorted(ours | {point.name for point in entry_points(group=f"strata.{kind}")})
+    return sorted(ours | set(_strangers().get(kind, {})))
 
 
 def find(kind: str, scheme: str) -> ModuleType:
     """The module that offers `make` for the scheme; raises `Misconfigured` with the choices or the missing package."""
-    for point in entry_points(group=f"strata.{kind}", name=scheme):
-        return _loaded(kind, scheme, point.module)
+    if module := _strangers().get(kind, {}).get(scheme):
+        return _loaded(kind, scheme, module)
     if not scheme.isidentifier() or scheme not in available(kind):
         raise Misconfigured(f"no {kind} called {scheme!r}; there are {available(kind)}")
     return _loaded(kind, scheme, f"{FOLDERS[kind]}.{scheme}")
@@ -50,6 +51,17 @@ def split(address: str) -> tuple[str, str]:
     """`scheme:rest` as its two parts; the rest may be empty, and `//` behind the colon is ignored."""
     scheme, _, rest = address.partition(":")
     return scheme.strip(), rest.removeprefix("//")
+
+
+@cache
+def _strangers() -> dict[str, dict[str, str]]:
+    """The modules of other packages, by kind and scheme; read once, because it means opening every installed package."""
+    found: dict[str, dict[str, str]] = {}
+    for point in (point for package in distributions() for point in package.entry_points):
+        if point.group.startswith("strata."):
+            modules = found.setdefault(point.group.removeprefix("strata."), {})
+            modules.setdefault(point.name, point.module)
+    return found
 
 
 def _loaded(kind: str, scheme: str, name: str) -> ModuleType:

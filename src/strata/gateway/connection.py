@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -257,6 +258,12 @@ class Connection(asyncio.Protocol):
         self._done = True
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The machine's certificate authorities, read once for all vendors."""
+    return ssl.create_default_context()
+
+
 @dataclass(slots=True)
 class Host:
     """Where a vendor is, with the connections to it that are idle."""
@@ -275,7 +282,7 @@ class Host:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self.authority = parts.netloc.rpartition("@")[2]
         if parts.scheme == "https":
-            self._tls = ssl.create_default_context()
+            self._tls = _trust()
 
     async def open(self) -> Connection:
         """A connection for one exchange: an idle one, else a new one. Raises OSError (TimeoutError among them)."""
