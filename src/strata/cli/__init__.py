@@ -13,7 +13,7 @@ from strata import __version__
 from strata.cli import about, documents, questions, reports, serving
 from strata.cli.common import err, out
 from strata.cli.keys import keys
-from strata.cli.reports import audit
+from strata.cli.reports import audit, usage
 from strata.cli.transcripts import transcripts
 from strata.errors import Misconfigured, StrataError
 
@@ -29,6 +29,7 @@ for part in (serving, documents, questions, reports, about):
     cli.registered_commands += part.commands.registered_commands
 cli.add_typer(audit, name="audit")
 cli.add_typer(keys, name="keys")
+cli.add_typer(usage, name="usage")
 cli.add_typer(transcripts, name="transcripts")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
@@ -19,17 +22,21 @@ from strata.types import AuditVerdict, now
 from strata.wiring import audit_public_key
 
 commands = typer.Typer()
+usage = typer.Typer(help="Usage, cost and budgets.")
 audit = typer.Typer(help="The tamper-evident record.", no_args_is_help=True)
 
 
-@commands.command()
-def usage(
+@usage.callback(invoke_without_command=True)
+def show_usage(
+    context: typer.Context,
     by: Annotated[str, typer.Option(help="department, person, assistant or model.")] = "department",
     days: Annotated[int, typer.Option(help="How many days back.")] = 30,
     export: Annotated[str, typer.Option(help="Print every charge instead: csv or focus.", metavar="FORM")] = "",
     settings: SettingsPath = None,
 ) -> None:
     """Show usage, cost and budgets."""
+    if context.invoked_subcommand:
+        return
     configured = load_settings(settings)
 
     async def show() -> None:
@@ -48,10 +55,69 @@ def usage(
         out.print(table)
         for status in report.budgets:
             spent, limit = status.spent / 1_000_000, status.budget.limit.micros / 1_000_000
-            told = f"{status.budget.name}: {spent:.4f} of {limit:.2f} {status.budget.limit.currency}, {status.state}"
+            name = f"{status.budget.name} ({status.member})" if status.member else status.budget.name
+            told = f"{name}: {spent:.4f} of {limit:.2f} {status.budget.limit.currency}, {status.state}"
             out.print(f"  {told}", highlight=False)
 
     run_async(show())
+
+
+@usage.command()
+def reconcile(
+    invoice: Annotated[Path, typer.Option(help="The vendor's invoice: CSV with day, model, cost, or FOCUS.")],
+    provider: Annotated[str, typer.Option(help="Only what this provider was called for, such as openai.")] = "",
+    tolerance: Annotated[str, typer.Option(help="A difference a day and model that is left unsaid.")] = "0.01",
+    settings: SettingsPath = None,
+) -> None:
+    """Compare what was charged with a vendor's invoice, day by day and model by model."""
+    from strata.reporting.invoice import Line, differences, read
+
+    configured = load_settings(settings)
+    try:
+        theirs = read(invoice.read_text(encoding="utf-8-sig").splitlines())
+        allowed = Decimal(tolerance)
+    except OSError as error:
+        raise NotFound(f"cannot read {str(invoice)!r}: {error.strerror}") from error
+    except InvalidOperation as error:
+        raise Invalid(f"--tolerance {tolerance!r} is no amount such as 0.01") from error
+    if not theirs:
+        raise Invalid(f"there are no lines in {str(invoice)!r}")
+    days = sorted(date.fromisoformat(line.day) for line in theirs)
+
+    async def charged() -> str:
+        async with reach(configured, "reporting") as platform:
+            lines = platform.ledger.export(operator(configured), "csv", days[0], days[-1])
+            return "".join([line async for line in lines])
+
+    rows = csv.DictReader(StringIO(run_async(charged())))
+    ours = [
+        Line(row["day"], row["model"], Decimal(row["cost"]), row["currency"])
+        for row in rows
+        if not provider or row["provider"] == provider
+    ]
+    currencies = {line.currency for line in (*ours, *theirs) if line.currency}
+    if len(currencies) > 1:
+        raise Invalid(f"the invoice and the charges are in {', '.join(sorted(currencies))}; compare one currency")
+    found = differences(ours, theirs, _alike(configured), allowed)
+    table = Table("day", "model", "charged", "invoiced", "difference", box=None, padding=(0, 2))
+    for each in found:
+        table.add_row(each.day, each.models, f"{each.ours:.6f}", f"{each.theirs:.6f}", f"{each.excess:+.6f}")
+    totals = f"{sum(it.cost for it in ours):.6f} charged, {sum(it.cost for it in theirs):.6f} invoiced"
+    if found:
+        out.print(table)
+        err.print(f"[red]{len(found)} days and models differ:[/] {totals}", highlight=False)
+        raise typer.Exit(1)
+    out.print(f"[green]✓[/] {totals}", highlight=False)
+
+
+def _alike(settings: Settings) -> list[set[str]]:
+    """The names under which the same calls may stand: the vendor's for a model, ours, and the routes that lead to it."""
+    models = [{model.name, model.model} for model in settings.gateway.models]
+    routes = [
+        {route.name, *(variant.model for variant in route.variants), *route.fallbacks}
+        for route in settings.gateway.routes
+    ]
+    return [*models, *routes]
 
 
 @audit.command()

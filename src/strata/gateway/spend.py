@@ -7,7 +7,7 @@ The reservation can be taken away only once, so two who settle the same call can
 its caller chose leaves a row besides, so that the id is not charged twice.
 
 Making a reservation waits for no disk: it survives the death of the process, and a power cut may forget it only
-together with all that was not settled yet (docs/decisions/0009). Settling does wait, many calls at a time.
+together with all that was not settled yet (docs/decisions/0011). Settling does wait, many calls at a time.
 
 A process that dies leaves its reservations. Whoever finds them, at start or later, settles them at the estimate.
 """
