@@ -146,6 +146,7 @@ class RouteTable(Section):
     fallbacks: list[Slug] = []
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     shadow: VariantTable | None = None
+    trial: str = ""
 
 
 class GuardrailTable(Section):

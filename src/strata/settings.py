@@ -264,6 +264,7 @@ def _gateway(file: File, references: References) -> dict[str, Any]:
             tuple(item.fallbacks),
             item.retries,
             Variant(item.shadow.model, item.shadow.weight) if item.shadow else None,
+            item.trial,
         )
         for name, item in file.routes.items()
     )
