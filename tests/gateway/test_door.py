@@ -188,7 +188,7 @@ async def test_a_key_may_come_as_other_clients_send_it():
         (b'{"model": "echo"}', "messages"),
         (b'{"model": "echo", "messages": []}', "messages"),
         (b'{"messages": [{"role": "user", "content": "x"}]}', "model"),
-        (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', "max_tokens"),
+        (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "max_tokens": -1}', "max_tokens"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "n": "many"}', "n"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": "no"}', "stream"),
         (b'{"model": "echo", "messages": ' + b"[" * 900 + b"]" * 900 + b"}", None),

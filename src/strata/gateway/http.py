@@ -39,6 +39,9 @@ STREAM = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+DEFAULT = "default"
+"""The model of a request that names none, where the settings have one of this name."""
+
 PATIENCE = 0.02
 """Seconds after which a call under way is watched for its client hanging up."""
 
@@ -115,6 +118,8 @@ class Door:
         caller = await self._caller(headers)
         raw = await asked.read(headers, receive, self.gateway.options.max_body)
         ask, stream = asked.ask(operation, caller, headers, raw)
+        if "model" not in ask.body and DEFAULT in self.gateway.router.targets:
+            ask.body["model"] = DEFAULT
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:

@@ -42,7 +42,7 @@ def example(schema: Any, root: Any = None) -> Any:
 
 def calls(script: Json, tools: list[tuple[Any, Any]], *, forced: bool, answered: bool) -> list[tuple[str, Any, Any]]:
     """The calls of tools in an answer: their ids, names and arguments."""
-    if "tools" not in script and (not forced or answered):
+    if answered or ("tools" not in script and not forced):
         return []
     count = 1 if script.get("tools", True) is True else int(script["tools"])
     name, schema = tools[0] if tools else ("lookup", None)

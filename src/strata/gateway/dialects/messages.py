@@ -32,7 +32,7 @@ def check(body: Json) -> None:
 
 
 def bound(body: Json, default: int) -> int:
-    if body.get("max_tokens") is None:
+    if not body.get("max_tokens"):
         body["max_tokens"] = default
         return default
     return whole_number(body, "max_tokens")

@@ -58,7 +58,7 @@ def _self_contained(body: Json) -> None:
 
 
 def bound(body: Json, default: int) -> int:
-    if body.get("max_output_tokens") is None:
+    if not body.get("max_output_tokens"):
         body["max_output_tokens"] = default
         return default
     return whole_number(body, "max_output_tokens")
