@@ -25,8 +25,8 @@ from strata.gateway.prices import Tariff, discounted, published, scheduled
 from strata.gateway.quota import Store
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
-from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Route, Standing, Target
+from strata.gateway.shadow import Shadows
 from strata.gateway.spend import Spend
 from strata.gateway.telemetry import Telemetry
 from strata.gateway.telling import Telling

@@ -34,8 +34,8 @@ from strata.gateway.options import Options
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.opening import opening
-from strata.gateway.routing.shadow import Shadows
 from strata.gateway.routing.target import Target
+from strata.gateway.shadow import Shadows
 from strata.gateway.spend import Bill, Outcome, Quote
 from strata.gateway.telling import Telling
 from strata.gateway.till import Till
