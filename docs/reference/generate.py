@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,14 +59,18 @@ def settings_page() -> Iterator[str]:
     for name, info in File.model_fields.items():
         model = _model(info.annotation)
         many = str(info.annotation).startswith("list")
-        heading = f"[[{name}]]" if many else f"[{name}.NAME]" if name == "models" else f"[{name}]"
+        heading = f"[[{name}]]" if many else f"[{name}.NAME]" if name in {"models", "routes"} else f"[{name}]"
         yield f"## `{heading}`\n"
         if model is not None:
-            yield "| setting | type | default |"
-            yield "| --- | --- | --- |"
+            yield from _table(model)
             for key, field in model.model_fields.items():
-                default = "required" if field.is_required() else f"`{_plain(field.default)}`"
-                yield f"| `{key}` | {_type(field.annotation)} | {default} |"
+                inner = _model(field.annotation)
+                if inner is not None:
+                    parent = heading.strip("[]")
+                    listed = str(field.annotation).startswith("list")
+                    yield f"\n### `{f'[[{parent}.{key}]]' if listed else f'[{parent}.{key}]'}`\n"
+                    yield " ".join((inspect.getdoc(inner) or "").split()) + "\n"
+                    yield from _table(inner)
         elif name in layers:
             yield " ".join((inspect.getdoc(layers[name]) or "").split()) + "\n"
             yield "| setting | type | default |"
@@ -73,6 +79,16 @@ def settings_page() -> Iterator[str]:
                 if isinstance(field.default, str | int | float | bool):
                     yield f"| `{field.name}` | {type(field.default).__name__} | `{_plain(field.default)}` |"
         yield ""
+
+
+def _table(model: typing.Any) -> Iterator[str]:
+    yield "| setting | type | default |"
+    yield "| --- | --- | --- |"
+    for key, field in model.model_fields.items():
+        default = "required" if field.is_required() else f"`{_plain(field.default)}`"
+        if _model(field.annotation) is not None:
+            default = "below"
+        yield f"| `{key}` | {_type(field.annotation)} | {default} |"
 
 
 def _model(annotation: object) -> type | None:
@@ -87,10 +103,16 @@ def _plain(value: object) -> str:
 
 
 def _type(annotation: object) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for long, short in (("typing.", ""), ("strata.schema.", ""), ("<class '", ""), ("'>", "")):
-        text = text.replace(long, short)
-    return text.replace("|", "or").replace("Annotated[", "").split(", FieldInfo")[0].split(", BeforeValidator")[0]
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _type(typing.get_args(annotation)[0])
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) in {list, dict}:
+        return f"{typing.get_origin(annotation).__name__}[{', '.join(_type(part) for part in parts)}]"
+    if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
+        return " or ".join(_type(part) for part in parts)
+    if annotation is type(None):
+        return "None"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
 def command_page() -> Iterator[str]:
