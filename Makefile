@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SETTINGS ?= examples/cryodyne/strata.toml
 export STRATA_HOME ?= .strata
 
-.PHONY: run serve test check test-fast test-slow test-web lint types web install clean help
+.PHONY: run serve test check test-fast test-slow test-web conformance lint types web install clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -30,6 +30,9 @@ test-fast: install-dev  ## the Python tests without a browser
 
 test-slow: install-dev  ## minutes rather than seconds: long replays and large collections
 	$(BIN)/pytest -m slow -q
+
+conformance: install-dev  ## other people's clients and their suites against the gateway (fetches them; minutes)
+	$(BIN)/python -m tests.conformance.run
 
 lint: install-dev  ## format and mend what can be mended
 	$(BIN)/ruff format .
