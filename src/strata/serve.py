@@ -22,7 +22,7 @@ import msgspec
 import uvicorn
 
 from strata import __version__
-from strata.errors import Forbidden, Misconfigured, NotFound, StrataError, Unauthenticated
+from strata.errors import Forbidden, Misconfigured, NotFound, StrataError, Unauthenticated, Unavailable
 from strata.reload import Reload
 from strata.remote import serve as serve_remote
 from strata.running import claim
@@ -130,7 +130,12 @@ def _below(scope: Scope, prefix: str) -> Scope:
 
 
 async def _ready(platform: Platform, send: Send) -> None:
-    waiting = {role: await bus.backlog() for role, bus in platform.buses.items()}
+    """Ready while the stores answer; what they are behind with is told, not judged."""
+    try:
+        waiting = {role: await bus.backlog() for role, bus in platform.buses.items()}
+    except StrataError as error:
+        await _answer(send, Unavailable.status, Unavailable(f"not ready: {error.detail}").problem(), PROBLEM)
+        return
     told = {"status": "ready", "roles": list(platform.roles), "backlog": waiting, "settings": platform.version}
     await _answer(send, 200, told)
 
