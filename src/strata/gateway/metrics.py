@@ -21,6 +21,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from strata.gateway.tracing import operation_name, provider_name
+
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Bounds of durations, as the conventions advise."""
 
@@ -91,7 +93,7 @@ class Metrics:
         cost: int,
         attempts: int,
     ) -> None:
-        """A call ended. `labels` are those of `LABELS`, the outcome and the currency; times in seconds; `first` 0 where
+        """A call ended. `labels` are those of `LABELS` in our own words, the outcome and the currency; times in seconds; `first` 0 where
         no piece came; `admission` is what the call waited here before it went to a vendor.
         """
         series = self.series.get(labels)
@@ -186,7 +188,8 @@ class _Collected:
         first = _histogram("gen_ai_server_time_to_first_token_seconds", "Until the first piece came.", "outcome")
         admission = _histogram("strata_gateway_admission_seconds", "Before a call went to a vendor.", "outcome")
         tokens = _histogram("gen_ai_client_token_usage", "Tokens of a call.", "gen_ai_token_type")
-        for (*labels, outcome, currency), one in self.metrics.series.items():
+        for (operation, model, deployment, provider, outcome, currency), one in self.metrics.series.items():
+            labels = [operation_name(operation), model, deployment, provider_name(provider)]
             calls.add_metric([*labels, outcome], one.calls)
             cost.add_metric([*labels, currency], one.cost)
             tries.add_metric(labels, one.attempts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from strata.gateway.options import Dated
@@ -33,6 +34,11 @@ class Tariff:
     tiers: Tiers = ((0, Price()),)
     dated: Callable[[datetime], Tiers] | None = None
     clock: Callable[[], datetime] = now
+    free: bool = field(init=False, default=False)
+    """Whether it never costs anything; worked out once, because every call asks."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "free", self.dated is None and all(_free(price) for _, price in self.tiers))
 
     def at(self, moment: datetime | None = None) -> Tiers:
         """What holds at a moment, now unless it is given."""
@@ -41,10 +47,6 @@ class Tariff:
     @property
     def currency(self) -> str:
         return self.tiers[0][1].currency
-
-    @property
-    def free(self) -> bool:
-        return self.dated is None and all(_free(price) for _, price in self.tiers)
 
     def cost(self, usage: Usage, moment: datetime | None = None) -> int:
         """Micro-units for what a call used that was let out at a moment."""
@@ -183,15 +185,16 @@ def _rate(part: Any, start: int) -> int | None:
 
 
 def _dearest(price: Price, prompt: int, completion: int, images: int) -> int:
-    heard = max(
-        price.input,
-        price.cached_input or 0,
-        price.cache_write or 0,
-        price.cache_write_hour or 0,
-        price.audio_input or 0,
-    )
-    said = max(price.output, price.reasoning or 0, price.audio_output or 0)
+    heard, said = _rates(price)
     return _less(price, max(prompt, 0) * heard + max(completion, 0) * said, price.request + images * price.image)
+
+
+@lru_cache(maxsize=4096)
+def _rates(price: Price) -> tuple[int, int]:
+    """What a token of the prompt and one of the answer can cost at the most."""
+    heard = (price.cached_input, price.cache_write, price.cache_write_hour, price.audio_input)
+    said = (price.reasoning, price.audio_output)
+    return max(price.input, *(rate or 0 for rate in heard)), max(price.output, *(rate or 0 for rate in said))
 
 
 def _less(price: Price, millionths: int, micros: int) -> int:

@@ -42,8 +42,9 @@ class Router:
         target = self.targets.get(name)
         if target is None:
             raise NotFound(f"no model called {name!r}; there are {self.names(kinds)}", param="model")
-        if target.model.kind not in kinds:
-            does = DOES.get(target.model.kind, target.model.kind)
+        kind = target.routes[0].deployment.kind
+        if kind not in kinds:
+            does = DOES.get(kind, kind)
             raise Invalid(f"the model {name!r} {does}; for this there are {self.names(kinds)}", param="model")
         return target
 

@@ -12,10 +12,7 @@ from strata.gateway.caller import Caller
 from strata.gateway.guardrail import Finding
 from strata.gateway.metrics import Metrics
 from strata.gateway.spend import Bill
-from strata.gateway.tracing import Tracing, provider_name
-
-OPERATIONS = {"messages": "chat", "responses": "chat"}
-"""The conventions' names of operations, where they are not ours."""
+from strata.gateway.tracing import Tracing, operation_name, provider_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +24,10 @@ class Telemetry:
 
     def ended(self, caller: Caller, call: Call, bill: Bill) -> None:
         """A call is over."""
-        name = call.attempts.target.name
-        operation = OPERATIONS.get(call.ask.operation, call.ask.operation)
-        labels = (
-            operation, name, bill.deployment, provider_name(bill.provider), bill.outcome, call.attempts.target.currency,
-        )  # fmt: skip
+        target = call.attempts.target
         ended = time.perf_counter()
         self.metrics.call(
-            labels,
+            (call.ask.operation, target.name, bill.deployment, bill.provider, bill.outcome, target.currency),
             seconds=ended - call.started,
             first=call.answered - call.started if call.answered else 0.0,
             admission=call.sent - call.started if call.sent else 0.0,
@@ -44,7 +37,7 @@ class Telemetry:
             attempts=bill.attempts,
         )
         if self.tracing is not None:
-            self._span(self.tracing, caller, call, bill, operation, ended)
+            self._span(self.tracing, caller, call, bill, ended)
 
     def refused(self, model: str, reason: str) -> None:
         self.metrics.refused(model, reason)
@@ -58,7 +51,8 @@ class Telemetry:
         if self.tracing is not None:
             self.tracing.close()
 
-    def _span(self, tracing: Tracing, caller: Caller, call: Call, bill: Bill, operation: str, ended: float) -> None:
+    def _span(self, tracing: Tracing, caller: Caller, call: Call, bill: Bill, ended: float) -> None:
+        operation = operation_name(call.ask.operation)
         now, usage = time.time_ns(), bill.usage
         target = call.attempts.target.name
         attributes: dict[str, Any] = {

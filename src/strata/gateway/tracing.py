@@ -20,6 +20,14 @@ PROVIDERS = {
 }  # fmt: skip
 
 
+OPERATIONS = {"messages": "chat", "responses": "chat"}
+
+
+def operation_name(operation: str) -> str:
+    """The conventions' name for one of our operations; its own where they have none."""
+    return OPERATIONS.get(operation, operation)
+
+
 def provider_name(provider: str) -> str:
     """The conventions' name for one of our providers; its own where they have none."""
     return PROVIDERS.get(provider) or provider.partition(":")[2] or provider

@@ -76,15 +76,19 @@ class Target:
     shadow: Route | None = None
     share: float = 0.0
     trial: str = ""
+    currency: str = field(init=False, default="")
+    _adding: tuple[Callable[[str, Json], int], ...] = field(init=False, default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        charged = next((it.tariff.currency for it in self.routes if not it.tariff.free), self.routes[0].tariff.currency)
+        adding = [add for route in self.routes if (add := getattr(route.provider, "hidden", None)) is not None]
+        object.__setattr__(self, "currency", charged)
+        object.__setattr__(self, "_adding", tuple(adding))
 
     @property
     def model(self) -> Model:
         it = self.routes[0].deployment
         return Model(self.name, it.kind, it.context, it.dimensions)
-
-    @property
-    def currency(self) -> str:
-        return next((it.tariff.currency for it in self.routes if not it.tariff.free), self.routes[0].tariff.currency)
 
     def worst(self, prompt: int, completion: int, images: int = 0) -> int:
         """Micro-units that a call cannot exceed, whichever deployment answers."""
@@ -97,8 +101,7 @@ class Target:
         what it finds for its own tools.
         """
         bound = prompt_bound(body, self.count)
-        adding = [add for route in self.routes if (add := getattr(route.provider, "hidden", None)) is not None]
-        return bound + max([add(operation, body) for add in adding], default=0)
+        return bound + max([add(operation, body) for add in self._adding]) if self._adding else bound
 
     @property
     def count(self) -> Callable[[str], int]:
