@@ -360,8 +360,12 @@ class ModelGateway:
         for name in ("hits", "misses", "shared"):
             yield "strata_gateway_cache", "Uses of the exact cache.", {"result": name}, float(getattr(self.cache, name))
         for name, route in self.router.routes.items():
-            closed = 0.0 if route.standing.breaker.untroubled or not route.standing.breaker.wait() else 1.0
-            yield "strata_gateway_breaker_open", "1 where nothing is sent to it.", {"deployment": name}, closed
+            breaker, room, labels = route.standing.breaker, route.standing.room, {"deployment": name}
+            closed = 0.0 if breaker.untroubled or not breaker.wait() else 1.0
+            yield "strata_gateway_breaker_open", "1 where nothing is sent to it.", labels, closed
+            yield "strata_gateway_breaker_opened", "How often it was left alone.", labels, float(breaker.opened)
+            yield "strata_gateway_deployment_under_way", "Calls under way there.", labels, float(room.under_way)
+            yield "strata_gateway_deployment_waiting", "Calls that wait for a place.", labels, float(room.waiting)
 
     async def warm(self) -> None:
         """Load every embedded model, so that no caller waits for it."""
