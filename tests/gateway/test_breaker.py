@@ -95,6 +95,24 @@ def test_calls_that_hang_are_no_outage_while_others_are_answered(breaker: Breake
     assert breaker.state == "open"
 
 
+def test_streams_that_all_break_off_in_the_middle_are_an_outage(breaker: Breaker):
+    for _ in range(breaking.CONSECUTIVE):
+        probe = breaker.begin()
+        breaker.heard(probe)
+        breaker.failed(probe)
+    assert breaker.state == "open"
+
+
+def test_the_first_word_of_a_stream_is_enough_of_a_trial(breaker: Breaker, time: Time):
+    fails(breaker, breaking.CONSECUTIVE)
+    time.now += breaking.FIRST_PAUSE
+    probe = breaker.begin()
+    breaker.heard(probe)
+    assert (breaker.state, breaker.wait()) == ("closed", 0)
+    breaker.succeeded(probe)
+    assert breaker.state == "closed"
+
+
 def test_a_vendor_over_its_limit_that_names_no_time_rests_longer_each_time_in_a_row(breaker: Breaker, time: Time):
     rests = []
     for _ in range(7):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -55,6 +56,7 @@ class Attempts:
     queued: float = 0.0
     _held: bool = False
     _asked: bool = False
+    _spoke: bool = False
     _probe: int = 0
     _sent: float = 0.0
     _retried: int = 0
@@ -77,8 +79,12 @@ class Attempts:
 
     def answered(self) -> None:
         """The deployment has begun to say something: from now on no other one can answer."""
-        if self._held and self.streamed:
-            self.route.standing.first_token.observe(self.chance.clock() - self._sent)
+        if not (self._held and self.streamed):
+            return
+        standing = self.route.standing
+        standing.first_token.observe(self.chance.clock() - self._sent)
+        standing.breaker.heard(self._probe)
+        self._spoke = True
 
     def ended(self, error: BaseException | None = None) -> None:
         """The exchange with the deployment is over: with a good answer, or with this error."""
@@ -93,7 +99,7 @@ class Attempts:
                 standing.total.observe(self.chance.clock() - self._sent)
             return
         if isinstance(error, UpstreamBroken):
-            standing.breaker.failed(self._probe, self._sent)
+            standing.breaker.failed(self._probe, math.inf if self._spoke else self._sent)
         else:
             standing.breaker.left(self._probe)
         if isinstance(error, RateLimited) and not error.named:
@@ -164,7 +170,7 @@ class Attempts:
     def _begin(self, route: Route) -> None:
         standing = route.standing
         self.route = route
-        self._held = self._asked = True
+        self._held, self._asked, self._spoke = True, True, False
         self._probe = standing.breaker.begin()
         if not self._retried:
             standing.retries.called()

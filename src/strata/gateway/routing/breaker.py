@@ -99,9 +99,16 @@ class Breaker:
         slot = int(at / SLOT)
         self._calls[slot % SLOTS if slot == self._slot else self._now()] += 1
 
+    def heard(self, probe: int = 0) -> None:
+        """A call under way has begun to be answered, which is as much as a trial has to show."""
+        self._answered = self.clock()
+        if probe and probe == self._probe:
+            self._close()
+
     def failed(self, probe: int = 0, begun: float = math.inf) -> None:
-        """A call failed that began at this moment. In a row are only those that began after the last answer: otherwise
-        calls that hang, which all end late, would look like an outage beside those that are answered at once.
+        """A call failed that began at this moment; it broke off in the middle of its answer where none is said. In a row
+        are only those that began after the last sign of life: otherwise calls that hang, which all end late, would look
+        like an outage beside those that are answered at once.
         """
         if self._open_until:
             if probe and probe == self._probe:
