@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
+from strata.cli import cli
+from strata.gateway.options import Options as GatewayOptions
 from strata.settings import File, load
 
 ROOT = Path(__file__).parents[1]
@@ -52,3 +56,28 @@ def test_the_sample_companys_settings_have_no_mistakes(tmp_path):
     assert len(settings.app.people) >= 12
     assert all(Path(corpus.path).is_dir() for corpus in settings.data.corpora)
     assert {assistant.mode for assistant in settings.app.assistants} == {"generative", "extractive"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_gateway_option_in_an_example_exists(page):
+    known = GatewayOptions.__dataclass_fields__
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        assert set(tomllib.loads(block).get("gateway", {})) <= set(known)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_an_example_is_understood(page):
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("strata "):
+                command = typer.main.get_command(cli)
+                words = shlex.split(line, comments=True)[1:]
+                while words and hasattr(command, "commands"):
+                    command = command.commands[words.pop(0)]
+                command.make_context(line, words)
+
+
+def test_every_guide_is_in_the_list():
+    listed = (ROOT / "docs/how-to/README.md").read_text(encoding="utf-8")
+    guides = [page.name for page in (ROOT / "docs/how-to").glob("*.md") if page.name != "README.md"]
+    assert [name for name in guides if f"({name})" not in listed] == []
