@@ -52,8 +52,9 @@ def main() -> None:
 
 def settings_page() -> Iterator[str]:
     yield "# Settings\n"
-    yield "One TOML file, validated whole: every mistake is reported at once. `strata settings` checks it. A value `env:NAME` or"
-    yield "`file:PATH` inside `options`, `strata.master_key` and `remote.keys` is a reference to a secret kept elsewhere."
+    yield "One TOML file, validated whole: every mistake is reported at once. `strata settings` checks it. A value `env:NAME`,"
+    yield "`file:PATH`, `secret:aws/NAME#FIELD` or `secret:vault/PATH#FIELD` inside `options`, `stores`, `strata.master_key`,"
+    yield "`serve.metrics_token` and `remote.keys` is a reference to [a secret kept elsewhere](../how-to/secrets.md)."
     yield "`STRATA_SETTINGS`, `STRATA_HOME`, `STRATA_PORT` and `STRATA_MASTER_KEY` win over the file.\n"
     layers = {"gateway": GatewayOptions, "data": DataOptions, "reporting": ReportingOptions, "app": AppOptions}
     for name, info in File.model_fields.items():
@@ -71,6 +72,9 @@ def settings_page() -> Iterator[str]:
                     yield f"\n### `{f'[[{parent}.{key}]]' if listed else f'[{parent}.{key}]'}`\n"
                     yield " ".join((inspect.getdoc(inner) or "").split()) + "\n"
                     yield from _table(inner)
+        elif name == "secrets":
+            yield "`[secrets.aws]` and `[secrets.vault]`: how to reach the stores of secrets that references name, and how to be let"
+            yield "in. [Their settings](../how-to/secrets.md)."
         elif name in layers:
             yield " ".join((inspect.getdoc(layers[name]) or "").split()) + "\n"
             yield "| setting | type | default |"
