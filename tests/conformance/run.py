@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -42,9 +43,9 @@ PACKAGES = (
 )  # fmt: skip
 NPM = {"ai": "6", "@ai-sdk/openai-compatible": "2", "@ai-sdk/openai": "3", "@ai-sdk/anthropic": "3"}
 NAMES = {
-    "chat": ("default", "gpt-6-astra", "model", "mock-text", "gpt-4o-mini", "claude-opus-5-5"),
+    "chat": ("default", "gpt-6-astra", "model", "mock-text", "gpt-4o-mini", "claude-opus-5-5", "model_id"),
     "embedding": ("text-embedding-3-small",),
-    "image": ("gpt-image-1.5",),
+    "image": ("gpt-image-1.5", "gpt-image-2.5-flare"),
     "speech": ("tts-1",),
     "transcription": ("gpt-4o-transcribe",),
 }
@@ -201,12 +202,29 @@ def suite(gate: Gateway, client: str, package: str, area: str, where: Path, *arg
             counts["failed"] += 1
             name = re.sub(r"\[.*", "", str(case.get("name")))
             told.setdefault(" ".join(str(outcome.get("message")).split())[:160], []).append(name)
-    why = "; ".join(f"{', '.join(dict.fromkeys(names))}: {message}" for message, names in told.items())
-    return Result(client, version(package), area, **counts, why=KNOWN.get((client, area), why))
+    why = "; ".join(
+        f"{', '.join(dict.fromkeys(names))}: {next((KNOWN_TESTS[it] for it in names if it in KNOWN_TESTS), message)}"
+        for message, names in told.items()
+    )
+    return Result(
+        client, version(package), area, **counts, why=KNOWN.get((client, area), why) if counts["failed"] else ""
+    )
 
 
-KNOWN: dict[tuple[str, str], str] = {}
+SUITE = "openai-python's own suite"
+SUITE_ANTHROPIC = "anthropic-python's own suite"
+KNOWN: dict[tuple[str, str], str] = {
+    (SUITE, "embeddings (openai behind)"): "the client asks for base64 of its own accord and then expects numbers, so "
+    "that these fail at every server that does what it is asked",
+    (
+        SUITE,
+        "responses (anthropic behind)",
+    ): "the suite names stored answers and asks nothing, which a vendor that keeps "
+    "nothing is spared: refused with the reason",
+}
 """What failures are about, where the messages do not say it."""
+
+KNOWN_TESTS = {"test_unicode_tool_call_integration": "needs a model that reads the prompt; the mock does not"}
 
 
 def openai_python(gate: Gateway) -> Iterator[Result]:
@@ -225,7 +243,7 @@ def openai_python(gate: Gateway) -> Iterator[Result]:
     ]
     for area, chosen, file in areas if gate.behind == "openai" else areas[:2]:
         yield suite(
-            gate, "openai-python's own suite", "openai", area, where, "-n0", "-k", chosen, f"tests/api_resources/{file}",
+            gate, SUITE, "openai", area, where, "-n0", "-k", chosen, f"tests/api_resources/{file}",
             TEST_API_BASE_URL=f"{gate.url}/v1",
         )  # fmt: skip
 
@@ -240,7 +258,7 @@ def anthropic_python(gate: Gateway) -> Iterator[Result]:
         ("models", "list or retrieve", "test_models.py"),
     ):
         yield suite(
-            gate, "anthropic-python's own suite", "anthropic", area, where, "-n0", "-k", chosen, f"tests/api_resources/{file}",
+            gate, SUITE_ANTHROPIC, "anthropic", area, where, "-n0", "-k", chosen, f"tests/api_resources/{file}",
             TEST_API_BASE_URL=gate.url,
         )  # fmt: skip
 
@@ -252,17 +270,18 @@ def langchain(gate: Gateway) -> Iterator[Result]:
         "asyncio_default_fixture_loop_scope=session",
     )
     options = [part for loop in loops for part in ("-o", loop)]
+    where = CACHE / "langchain"
+    shutil.copytree(HERE / "clients", where, dirs_exist_ok=True)
+    (where / "pytest.ini").write_text("[pytest]\n")
     for area, file, package, api in (
         ("chat", "langchain_openai_chat.py", "langchain-openai", ""),
         ("responses", "langchain_openai_chat.py", "langchain-openai", "responses"),
         ("messages", "langchain_anthropic_messages.py", "langchain-anthropic", ""),
     ):
         named = {"GWAPI": api}
+        yield suite(gate, "langchain-tests", package, area, where, *options, "-k", "not agent_loop", file, **named)
         yield suite(
-            gate, "langchain-tests", package, area, HERE / "clients", *options, "-k", "not agent_loop", file, **named
-        )
-        yield suite(
-            gate, "langchain-tests", package, f"{area}, agent loop", HERE / "clients", *options, "-k", "agent_loop", file,
+            gate, "langchain-tests", package, f"{area}, agent loop", where, *options, "-k", "agent_loop", file,
             **named, GWMODEL="mock-tool",
         )  # fmt: skip
 
@@ -359,6 +378,7 @@ def cell(text: str) -> str:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     prepare()
     results: list[Result] = []

@@ -260,3 +260,14 @@ async def test_unknown_fields_reach_a_vendor_of_the_same_dialect_untouched(vendo
             assert vendor.requests[-1].body["x_new"] == {"deep": [1, None]}
             if kind == "anthropic":
                 assert vendor.requests[-1].headers["anthropic-beta"] == "new-1,new-2"
+
+
+@pytest.mark.parametrize("path", APIS)
+async def test_a_request_that_names_no_model_goes_to_the_default_where_there_is_one(path: str):
+    body = {name: value for name, value in BODIES[path].items() if name != "model"}
+    async with doorway(echo("default"), echo("other")) as door:
+        answer = await door.post(path, body)
+        assert (answer.status, answer.headers["x-strata-deployment"]) == (200, "default")
+        assert (await door.post("/v1/embeddings", {"input": "hi"})).status == 400
+    async with doorway(echo("other")) as door:
+        assert (await door.post(path, body)).status == 400

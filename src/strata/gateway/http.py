@@ -23,11 +23,11 @@ from strata.gateway import asked
 from strata.gateway.answering import Answered, Ended
 from strata.gateway.asked import OPERATIONS, Gone, Headers, Message, Receive, Scope
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.dialects import media
+from strata.gateway.dialects import DIALECTS, media
 from strata.gateway.gateway import ModelGateway
 from strata.gateway.keys import Keys
 from strata.gateway.voices import ANTHROPIC, Pairs, Voice, error_headers, voice_of
-from strata.types import Json
+from strata.types import Json, Model
 
 log = logging.getLogger(__name__)
 
@@ -96,16 +96,16 @@ class Door:
     async def _models(self, voice: Voice, headers: Headers, scope: Scope, send: Send, wanted: str = "") -> None:
         _only(scope, "GET", "HEAD")
         caller = await self._caller(headers)
-        models = {model.name: model.kind for model in await self.gateway.models(caller.principal)}
+        models = {model.name: model for model in await self.gateway.models(caller.principal)}
         if caller.models is not None:
-            models = {name: kind for name, kind in models.items() if name in caller.models}
+            models = {name: model for name, model in models.items() if name in caller.models}
         told = _anthropic_model if voice is ANTHROPIC else _openai_model
         if wanted and wanted not in models:
             raise NotFound(f"no model called {wanted!r}; there are {sorted(models)}", param="model")
         if wanted:
-            await _say(send, 200, told(wanted, models[wanted]))
+            await _say(send, 200, told(models[wanted]))
             return
-        listed: Json = {"object": "list", "data": [told(name, kind) for name, kind in models.items()]}
+        listed: Json = {"object": "list", "data": [told(model) for model in models.values()]}
         if voice is ANTHROPIC:
             first, last = next(iter(models), None), next(reversed(models), None)
             listed = {"data": listed["data"], "has_more": False, "first_id": first, "last_id": last}
@@ -118,8 +118,10 @@ class Door:
         caller = await self._caller(headers)
         raw = await asked.read(headers, receive, self.gateway.options.max_body)
         ask, stream = asked.ask(operation, caller, headers, raw)
-        if "model" not in ask.body and DEFAULT in self.gateway.router.targets:
-            ask.body["model"] = DEFAULT
+        if "model" not in ask.body:
+            default = self.gateway.router.targets.get(DEFAULT)
+            if default is not None and default.model.kind in DIALECTS[operation].KINDS:
+                ask.body["model"] = DEFAULT
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -231,12 +233,16 @@ async def _refuse(send: Send, voice: Voice, error: StrataError, ask: Ask | None 
     await _say(send, voice.status(error), voice.error(error, ask.request if ask else ""), headers)
 
 
-def _openai_model(name: str, kind: str) -> Json:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "strata", "kind": kind}
+def _openai_model(model: Model) -> Json:
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": "strata", "kind": model.kind}
 
 
-def _anthropic_model(name: str, kind: str) -> Json:  # noqa: ARG001 - as its sibling
-    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+def _anthropic_model(model: Model) -> Json:
+    return {
+        "type": "model", "id": model.name, "display_name": model.name, "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active", "deprecated_at": None, "retires_at": None, "line": None, "capabilities": None,
+        "max_input_tokens": model.context or None, "max_tokens": None,
+    }  # fmt: skip
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

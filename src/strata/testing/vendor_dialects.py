@@ -46,7 +46,7 @@ def calls(script: Json, tools: list[tuple[Any, Any]], *, forced: bool, answered:
         return []
     count = 1 if script.get("tools", True) is True else int(script["tools"])
     name, schema = tools[0] if tools else ("lookup", None)
-    arguments = example(schema) if schema and schema.get("properties") else {"word": "ice"}
+    arguments = example(schema) if schema and "properties" in schema else {"word": "ice"}
     return [(f"call_{number}", name, arguments) for number in range(1, count + 1)]
 
 
@@ -150,7 +150,8 @@ def response(body: Json, script: Json, dumps: Any) -> Json:
         "id": "resp_mock", "object": "response", "created_at": 1_700_000_000, "status": "completed", "error": None,
         "incomplete_details": None, "instructions": body.get("instructions"), "metadata": body.get("metadata") or {},
         "model": body.get("model"), "output": output, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
-        "tool_choice": body.get("tool_choice") or "auto", "tools": body.get("tools") or [], "store": body.get("store"),
+        "tool_choice": body.get("tool_choice") or "auto", "tools": body.get("tools") or [],
+        "text": body.get("text") or {"format": {"type": "text"}}, "store": body.get("store"),
         "usage": {
             "input_tokens": prompt, "input_tokens_details": {"cached_tokens": int(script.get("cached", 0)), "cache_write_tokens": 0},
             "output_tokens": completion, "output_tokens_details": {"reasoning_tokens": int(script.get("reasoning", 0))},

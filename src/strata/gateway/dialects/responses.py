@@ -33,9 +33,7 @@ LAST = {"response.completed", "response.incomplete", "response.failed"}
 def check(body: Json) -> None:
     given = body.get("input")
     continues = any(body.get(name) for name in ("previous_response_id", "conversation", "prompt"))
-    if given is None and continues:
-        body["input"] = given = []
-    if not isinstance(given, str | list) or not (given or continues):
+    if given is not None and (not isinstance(given, str | list) or not (given or continues)):
         raise Invalid("'input' must be a text or a list of items, not empty", param="input")
     if isinstance(given, list) and not all(isinstance(item, dict) for item in given):
         raise Invalid("each item of 'input' must be an object", param="input")
@@ -47,7 +45,7 @@ def check(body: Json) -> None:
 
 def _self_contained(body: Json) -> None:
     """Items of earlier answers that were not stored cannot be named by their id: those that hold nothing else go."""
-    if isinstance(body["input"], list):
+    if isinstance(body.get("input"), list):
         body["input"] = [
             {name: value for name, value in item.items() if name != "id"}
             if item.get("type") in {None, "message", "function_call", "custom_tool_call"}
@@ -130,7 +128,7 @@ def request_texts(body: Json) -> list[Text]:
     if isinstance(body.get("instructions"), list):
         for number, item in enumerate(body["instructions"]):
             _item(f"instructions.{number}", item, texts, "system")
-    if isinstance(body["input"], list):
+    if isinstance(body.get("input"), list):
         for number, item in enumerate(body["input"]):
             _item(str(number), item, texts, ROLES.get(str(item.get("role")), "input"))
     if isinstance(prompt := body.get("prompt"), dict):

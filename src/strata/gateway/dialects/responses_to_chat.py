@@ -33,6 +33,8 @@ def request(body: Json) -> Json:
             raise Invalid(
                 f"{name!r} needs a vendor that keeps answers, which that of this model is not; {told}", param=name
             )
+    if not body.get("input"):
+        raise Invalid("'input' must be a text or a list of items, not empty", param="input")
     chat: Json = {"model": body.get("model"), "messages": _conversation(body)}
     chat |= {theirs: body[name] for name, theirs in SAME.items() if body.get(name) is not None}
     if chat.get("stream"):

@@ -20,7 +20,7 @@ def strictly(chat: Json) -> Json:
 
 
 def _message(message: Json) -> Json:
-    own = _bare(message)
+    own: Json = _bare(message)
     if message.get("is_error") and isinstance(own.get("content"), str):
         own["content"] = f"Error: {own['content']}"
     for name in ("content", "tool_calls"):
