@@ -227,14 +227,14 @@ class Upstream:
         """Append what the data holds; returns the error that stands behind it, so that what came before is not lost."""
         try:
             for event in events.feed(data):
-                it = self.object(event)
+                it = orjson.loads(event)
                 if it.get("error"):
                     return self.failure(status_in(it["error"]), message_in(event))
                 found.append(it)
+        except (ValueError, AttributeError):
+            return UpstreamBroken(f"{self.name} sent an event that is not a JSON object")
         except OverflowError:
             return UpstreamBroken(f"{self.name} sent an event of more than {MAX_EVENT} bytes")
-        except UpstreamBroken as error:
-            return error
         return None
 
     async def _must_stream(self, connection: Connection, wanted: str) -> None:

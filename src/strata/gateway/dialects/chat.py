@@ -19,6 +19,7 @@ KINDS: tuple[str, ...] = ("chat",)
 FREE = False
 REPEATS = False
 MAX_CHOICES = 128
+SAID = {"content", "reasoning_content", "reasoning", "refusal"}
 KNOWN_PARTS = {"text", "refusal", "image_url", "input_audio", "file", None}
 """Parts of a message in which only `text` and `refusal` are words."""
 
@@ -32,11 +33,10 @@ def check(body: Json) -> None:
 
 
 def bound(body: Json, default: int) -> int:
-    """Over all choices. Raises `Invalid` for limits that make no sense."""
-    limits = [
-        whole_number(body, name) for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None
-    ]
+    """Over all choices. A limit of 0 is none. Raises `Invalid` for limits that make no sense."""
+    limits = [whole_number(body, name) for name in ("max_completion_tokens", "max_tokens") if body.get(name)]
     if not limits:
+        body.pop("max_tokens", None)
         body["max_completion_tokens"] = default
         limits = [default]
     choices = 1 if body.get("n") is None else whole_number(body, "n")
@@ -100,12 +100,17 @@ def usage_json(usage: Usage) -> Json:
 
 def said(answer: Json) -> Iterator[str]:
     for choice in answer.get("choices") or ():
-        message = choice.get("delta") or choice.get("message") or {}
-        for name in ("content", "reasoning_content", "reasoning", "refusal"):
-            if text := message.get(name):
-                yield text if isinstance(text, str) else str(text)
-        for call in message.get("tool_calls") or ():
-            yield (call.get("function") or {}).get("arguments") or ""
+        message = choice.get("delta") or choice.get("message")
+        if not message:
+            continue
+        for name, value in message.items():
+            if not value:
+                continue
+            if name in SAID:
+                yield value if isinstance(value, str) else str(value)
+            elif name == "tool_calls":
+                for call in value:
+                    yield (call.get("function") or {}).get("arguments") or ""
 
 
 def whole(answer: Json) -> bool:

@@ -50,6 +50,9 @@ BY_DEPLOYMENT = {"chat", "embeddings", "images", "speech", "transcriptions"}
 """What Azure's older addresses name the deployment for; the others have the resource's address."""
 
 
+ENDS = {"response.completed", "response.incomplete", "response.failed"}
+
+
 @dataclass(slots=True)
 class OpenAI:
     """One deployment at a vendor. Its connections are kept open and shared by all its calls."""
@@ -98,7 +101,7 @@ class OpenAI:
             )
         async with aclosing(source):
             async for chunks in source:
-                finished = finished or any(map(_finishes, chunks))
+                finished = finished or _finished(chunks)
                 if common is not None:
                     with nonsense.answered(self.upstream.name):
                         for chunk in chunks:
@@ -241,12 +244,17 @@ def _says(choices: Any) -> bool:
     return any(isinstance(it, dict) and (it.get("content") or it.get("tool_calls")) for it in messages)
 
 
-def _finishes(event: Json) -> bool:
-    """Whether this is the end of an answer: a choice with its reason, or the last event of a response."""
-    choices = event.get("choices")
-    if isinstance(choices, list):
-        return any(isinstance(it, dict) and it.get("finish_reason") for it in choices)
-    return event.get("type") in {"response.completed", "response.incomplete", "response.failed"}
+def _finished(events: list[Json]) -> bool:
+    """Whether the end of an answer is among these: a choice with its reason, or the last event of a response."""
+    for event in events:
+        choices = event.get("choices")
+        if isinstance(choices, list):
+            for choice in choices:
+                if isinstance(choice, dict) and choice.get("finish_reason"):
+                    return True
+        elif event.get("type") in ENDS:
+            return True
+    return False
 
 
 # ------------------------------------------------------------------ a deployment
