@@ -12,7 +12,7 @@ from tests.gateway.conftest import budget, echo, world
 from strata.errors import Misconfigured
 from strata.gateway.dialects import chat, messages
 from strata.gateway.options import Dated, Deployment
-from strata.gateway.prices import Tariff, discounted, published, scheduled
+from strata.gateway.prices import Tariff, discounted, manner, published, scheduled
 from strata.types import Price, Usage
 
 rate = st.integers(0, 10**8)
@@ -158,3 +158,17 @@ async def test_pictures_priced_each_are_reserved_for_before_they_are_made():
     async with world(echo(price=price, kind="image"), budgets=(budget(100_000),)) as it:
         target = it.gateway.router.targets["echo"]
         assert target.worst(10, 10, 3) == 120_000
+
+
+def test_a_call_that_asks_to_be_served_first_is_reserved_and_charged_as_the_vendor_does():
+    tariff = published("openai", "gpt-4o-mini")
+    assert tariff is not None
+    usage, first, later = Usage(10**6, 10**6), (("service_tier", "priority"),), (("service_tier", "batch"),)
+    assert tariff.cost(usage, None, first) > tariff.cost(usage)
+    assert tariff.worst(1000, 1000, 0, first) >= tariff.cost(Usage(1000, 1000), None, first)
+    assert tariff.worst(1000, 1000, 0, later) >= tariff.cost(Usage(1000, 1000))
+
+
+def test_the_manner_of_a_call_is_read_from_the_request_and_from_the_answer():
+    assert manner({"service_tier": "flex", "model": "m", "speed": None}) == (("service_tier", "flex"),)
+    assert manner({}) == ()

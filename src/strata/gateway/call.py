@@ -10,6 +10,7 @@ from strata.gateway.dialect import Dialect
 from strata.gateway.estimate import likely_prompt
 from strata.gateway.guardrail import Submission
 from strata.gateway.limits import Entry
+from strata.gateway.prices import Manner, manner
 from strata.gateway.routing.attempts import Attempts
 from strata.gateway.spend import Bill, Outcome, Reservation
 from strata.gateway.watching import Watching
@@ -41,10 +42,13 @@ class Call:
     sent: float = 0.0
     answered: float = 0.0
     bill: Bill | None = None
+    served: Manner = ()
     words: list[str] | None = None
 
     def hear(self, answer: Json) -> None:
         """Take note of a whole answer or a piece of one: its usage, or how much it says."""
+        if "service_tier" in answer:
+            self.served = manner(answer) or self.served
         if not self.answered:
             self.answered = time.perf_counter()
         for text in self.dialect.said(answer):
@@ -57,6 +61,11 @@ class Call:
             self.usage = usage
             self.counted = self.pieces
 
+    @property
+    def manner(self) -> Manner:
+        """How the vendor says that it served the call, else how it was asked to."""
+        return self.served or manner(self.ask.body)
+
     def close(self, outcome: Outcome) -> Bill:
         """The bill. A call that failed before it said anything costs nothing; one that was left costs its prompt."""
         route = self.attempts.route
@@ -66,7 +75,7 @@ class Call:
             # Some vendors count the prompt at the start of a stream, and the answer only at its end.
             estimated, usage = True, replace(usage, completion_tokens=self._said)
         cost = (
-            route.tariff.cost(usage, self.reservation.at)
+            route.tariff.cost(usage, self.reservation.at, self.manner)
             if (usage.total_tokens or not estimated) and not self.dialect.FREE
             else 0
         )

@@ -31,6 +31,7 @@ from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
 from strata.gateway.options import Options
+from strata.gateway.prices import manner
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.opening import opening
@@ -280,14 +281,14 @@ class ModelGateway:
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                0 if dialect.FREE else target.worst(prompt, most, _pictures(ask)),
+                0 if dialect.FREE else target.worst(prompt, most, _pictures(ask), manner(ask.body)),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
                 trial=target.trial,
             )
-            reservation = await self.till.reserve(quote)
             over = watching(dialect, guardrails.reading, submission) if guardrails.reading else None
+            reservation = await self.till.reserve(quote)
             call = Call(ask, dialect, attempts, reservation, most, submission, over, entry)
             if self.transcripts.on:
                 call.words = []
@@ -391,6 +392,7 @@ class ModelGateway:
             task.cancel()
         for route in self.router.routes.values():
             await route.provider.close()
+        await self.guards.close()
         await self._noted()
         self.telling.telemetry.close()
         with contextlib.suppress(StrataError):

@@ -15,10 +15,11 @@ from functools import lru_cache
 from typing import Any
 
 from strata.gateway.options import Dated
-from strata.types import Price, Usage, now
+from strata.types import Json, Price, Usage, now
 
 MILLION = 1_000_000
 HUNDRED = 100
+MOST_READ = 100
 
 Tiers = tuple[tuple[int, Price], ...]
 """Prices by the length of the prompt: (from how many prompt tokens on, price of the whole call), ascending from 0.
@@ -27,12 +28,25 @@ Vendors with long contexts charge every token of a call at the higher rate once 
 """
 
 
+Manner = tuple[tuple[str, str], ...]
+"""What a caller may ask of a vendor that changes the price: (`service_tier`, `priority`), (`speed`, `fast`)."""
+
+MANNERS = ("service_tier", "speed")
+
+
+def manner(body: Json) -> Manner:
+    """How a request is to be served, as far as vendors charge by that; or how an answer says that it was."""
+    if "service_tier" not in body and "speed" not in body:
+        return ()
+    return tuple([(name, body[name]) for name in MANNERS if isinstance(body.get(name), str)])
+
+
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What a deployment costs: always `tiers`, or what `dated` says of a moment."""
+    """What a deployment costs: always `tiers`, or what `dated` says of a moment and a manner."""
 
     tiers: Tiers = ((0, Price()),)
-    dated: Callable[[datetime], Tiers] | None = None
+    dated: Callable[[datetime, Manner], Tiers] | None = None
     clock: Callable[[], datetime] = now
     free: bool = field(init=False, default=False)
     """Whether it never costs anything; worked out once, because every call asks."""
@@ -40,26 +54,30 @@ class Tariff:
     def __post_init__(self) -> None:
         object.__setattr__(self, "free", self.dated is None and all(_free(price) for _, price in self.tiers))
 
-    def at(self, moment: datetime | None = None) -> Tiers:
+    def at(self, moment: datetime | None = None, manner: Manner = ()) -> Tiers:
         """What holds at a moment, now unless it is given."""
-        return self.tiers if self.dated is None else self.dated(moment or self.clock())
+        return self.tiers if self.dated is None else self.dated(moment or self.clock(), manner)
 
     @property
     def currency(self) -> str:
         return self.tiers[0][1].currency
 
-    def cost(self, usage: Usage, moment: datetime | None = None) -> int:
+    def cost(self, usage: Usage, moment: datetime | None = None, manner: Manner = ()) -> int:
         """Micro-units for what a call used that was let out at a moment."""
-        tiers = self.at(moment)
+        tiers = self.at(moment, manner)
         price = tiers[0][1]
         for start, dearer in tiers[1:]:
             if usage.prompt_tokens > start:
                 price = dearer
         return charge(price, usage)
 
-    def worst(self, prompt: int, completion: int, images: int = 0) -> int:
-        """Micro-units that a call with at most so many tokens and pictures, let out now, cannot exceed."""
-        tiers = self.at()
+    def worst(self, prompt: int, completion: int, images: int = 0, manner: Manner = ()) -> int:
+        """Micro-units that a call with at most so many tokens and pictures, let out now, cannot exceed; the vendor may
+        also serve it in the ordinary manner.
+        """
+        tiers = self.at(None, manner)
+        if manner:
+            tiers = (*tiers, *self.at())
         if len(tiers) == 1:
             return _dearest(tiers[0][1], prompt, completion, images)
         return max(_dearest(price, prompt, completion, images) for start, price in tiers if start < max(prompt, 1))
@@ -91,13 +109,13 @@ def charge(price: Price, usage: Usage) -> int:
 def scheduled(prices: Sequence[Dated], always: Tariff | None) -> Tariff:
     """The tariff of a deployment that has prices of certain dates, and on all other days another, if it has."""
 
-    def at(moment: datetime) -> Tiers:
+    def at(moment: datetime, manner: Manner) -> Tiers:
         for it in prices:
             if _midnight(it.valid_from, moment) <= moment and (
                 it.valid_until is None or moment < _midnight(it.valid_until, moment)
             ):
                 return ((0, it.price),)
-        return always.at(moment) if always is not None else ((0, prices[0].price),)
+        return always.at(moment, manner) if always is not None else ((0, prices[0].price),)
 
     return Tariff(always.tiers if always is not None else ((0, prices[0].price),), at)
 
@@ -112,7 +130,9 @@ def discounted(tariff: Tariff, price: Price) -> Tariff:
         return tuple((start, replace(each, discount_percent=off, batch_percent=batch)) for start, each in tiers)
 
     dated = tariff.dated
-    return Tariff(less(tariff.tiers), None if dated is None else lambda moment: less(dated(moment)), tariff.clock)
+    return Tariff(
+        less(tariff.tiers), None if dated is None else lambda moment, manner: less(dated(moment, manner)), tariff.clock
+    )
 
 
 def published(vendor: str, model: str) -> Tariff | None:
@@ -126,24 +146,28 @@ def published(vendor: str, model: str) -> Tariff | None:
     today = tiers(info.get_prices(now()))
     if today is None:
         return None
-    if not isinstance(info.prices, list):
+    if not isinstance(info.prices, list) and not info.price_variants:
         return Tariff(today)
     return Tariff(today, _Published(info, today).at)
 
 
 @dataclass(slots=True)
 class _Published:
-    """A vendor's prices that depend on the date or the time of day; each is read once."""
+    """A vendor's prices that depend on the date, the time of day or the manner; each is read once."""
 
     info: Any
     known: Tiers
-    read: dict[int, Tiers] = field(default_factory=dict)
+    read: dict[tuple[int, Manner], Tiers] = field(default_factory=dict)
 
-    def at(self, moment: datetime) -> Tiers:
-        prices = self.info.get_prices(moment)
-        found = self.read.get(id(prices))
+    def at(self, moment: datetime, manner: Manner) -> Tiers:
+        asked = manner if self.info.price_variants else ()
+        standard = self.info.get_prices(moment)
+        found = self.read.get((id(standard), asked))
         if found is None:
-            found = self.read[id(prices)] = tiers(prices) or self.known
+            if len(self.read) > MOST_READ:
+                self.read.clear()
+            prices = self.info.get_prices(moment, dict(asked)) if asked else standard
+            found = self.read[id(standard), asked] = tiers(prices) or self.known
         return found
 
 

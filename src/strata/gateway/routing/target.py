@@ -10,7 +10,7 @@ from typing import Literal
 
 from strata.gateway.estimate import prompt_bound
 from strata.gateway.options import Deployment
-from strata.gateway.prices import Tariff
+from strata.gateway.prices import Manner, Tariff
 from strata.gateway.provider import Provider
 from strata.gateway.routing.breaker import Breaker
 from strata.gateway.routing.latency import Latency
@@ -90,11 +90,10 @@ class Target:
         it = self.routes[0].deployment
         return Model(self.name, it.kind, it.context, it.dimensions)
 
-    def worst(self, prompt: int, completion: int, images: int = 0) -> int:
+    def worst(self, prompt: int, completion: int, images: int = 0, manner: Manner = ()) -> int:
         """Micro-units that a call cannot exceed, whichever deployment answers."""
-        return max(
-            [0 if route.tariff.free else route.tariff.worst(prompt, completion, images) for route in self.routes]
-        )
+        tariffs = [route.tariff for route in self.routes]
+        return max([0 if each.free else each.worst(prompt, completion, images, manner) for each in tariffs])
 
     def prompt(self, operation: str, body: Json) -> int:
         """The most tokens that the prompt can have: what the request says, and what a vendor adds on its own, such as
