@@ -29,6 +29,8 @@ CONNECT = 10.0
 """Seconds to connect, handshake included."""
 
 MAX_HEADERS = 64 * 1024
+MAX_UNPACKED = 16 * 1024 * 1024
+"""Bytes that one piece of a compressed body may unpack to: sixty times what comes at once, and more than JSON does."""
 
 
 class Broken(Exception):
@@ -203,8 +205,10 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserCallbackError, zlib.error):
-            self._fail("what the vendor sent is not HTTP")
+        except (httptools.HttpParserError, httptools.HttpParserCallbackError, httptools.HttpParserUpgrade):
+            self._fail(
+                "the vendor sent something after its answer" if self._done else "what the vendor sent is not HTTP"
+            )
             return
         if not self._head:
             self._header_bytes += len(data)
@@ -232,6 +236,10 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------- the parser's side
 
+    def on_message_begin(self) -> None:
+        if self._done:
+            raise Broken  # nobody asked: whoever used the connection next would take it for their answer
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
 
@@ -245,7 +253,11 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         if self._decoder is not None:
-            data = self._decoder.decompress(data)
+            if self._decoder.eof:
+                return
+            data = self._decoder.decompress(data, MAX_UNPACKED)
+            if self._decoder.unconsumed_tail:
+                raise TooMuch
         if data:
             self._body.append(data)
             self._size += len(data)
