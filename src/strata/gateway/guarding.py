@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from strata import plugins
 from strata.errors import Misconfigured
 from strata.gateway.guardrail import Guardrail, Submission
 from strata.gateway.options import GuardrailOptions
+
+log = logging.getLogger(__name__)
 
 MAX_CHOSEN = 10_000
 
@@ -38,6 +41,15 @@ class Guards:
             reading = tuple(guardrail for guardrail in those if getattr(guardrail, "reads", True))
             found = self._chosen[name] = Chosen(those, reading)
         return found
+
+    async def close(self) -> None:
+        """Let go of what guardrails hold, such as connections; only some hold anything."""
+        for _, guardrail in self.rules:
+            if (close := getattr(guardrail, "close", None)) is not None:
+                try:
+                    await close()
+                except Exception:
+                    log.exception("the guardrail %r could not be closed", guardrail.name)
 
 
 def _concerns(rule: GuardrailOptions, model: str, department: str) -> bool:

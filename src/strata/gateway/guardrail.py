@@ -7,6 +7,7 @@ dialect says where in its JSON texts stand (`gateway/dialects`), and a guardrail
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -18,6 +19,10 @@ Place = Literal["system", "input", "retrieved", "tool", "output"]
 """Where a text stands: instructions; what people say; passages and the results of tools; arguments of tool calls; the
 model's answer.
 """
+
+
+LONGEST = 90.0
+"""Seconds after which a guardrail that looks at a request, or at a piece of an answer, counts as broken."""
 
 
 @dataclass(slots=True)
@@ -110,10 +115,14 @@ class Blocked(Exception):
 
 
 async def pass_all(guardrails: Sequence[Guardrail], submission: Submission) -> None:
-    """Let every guardrail look; raise `Blocked` at the first that refuses or breaks."""
+    """Let every guardrail look; raise `Blocked` at the first that refuses, breaks or hangs."""
     for guardrail in guardrails:
         try:
-            await guardrail.request(submission)
+            if getattr(guardrail, "reads", True):
+                async with asyncio.timeout(LONGEST):
+                    await guardrail.request(submission)
+            else:
+                await guardrail.request(submission)
         except Exception as error:
             raise stopped(guardrail.name, error) from error
 

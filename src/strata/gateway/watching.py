@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 
 from strata.gateway.dialect import Dialect
-from strata.gateway.guardrail import Guardrail, Submission, Text, Watch, stopped
+from strata.gateway.guardrail import LONGEST, Guardrail, Submission, Text, Watch, stopped
 from strata.types import Json
 
 
@@ -83,12 +84,20 @@ class Watching:
 
 async def _seen(name: str, look: Awaitable[str]) -> str:
     try:
-        return await look
+        async with asyncio.timeout(LONGEST):
+            return await look
     except Exception as error:
         raise stopped(name, error) from error
 
 
 def watching(dialect: Dialect, guardrails: Sequence[Guardrail], submission: Submission) -> Watching | None:
-    """The watches that the guardrails set over the answer of this submission; None where none does."""
-    watches = [(it.name, watch) for it in guardrails if (watch := it.answer(submission)) is not None]
+    """The watches that the guardrails set over the answer of this submission; None where none does. Raises `Blocked`."""
+    watches = [(it.name, watch) for it in guardrails if (watch := _set(it, submission)) is not None]
     return Watching(dialect, watches) if watches else None
+
+
+def _set(guardrail: Guardrail, submission: Submission) -> Watch | None:
+    try:
+        return guardrail.answer(submission)
+    except Exception as error:
+        raise stopped(guardrail.name, error) from error
