@@ -18,6 +18,7 @@ import pytest
 from strata.errors import (
     Deadline,
     Forbidden,
+    Invalid,
     Misconfigured,
     RateLimited,
     Unavailable,
@@ -353,6 +354,16 @@ async def test_a_stream_that_falls_silent_in_the_middle_ends_in_an_error(vendor:
         with pytest.raises(UpstreamBroken, match="next piece"):
             await pieces(it, stream=True)
         assert (await it.facts())[0].deployment == "a"
+
+
+async def test_a_call_goes_to_a_variant_whose_vendor_can_do_what_is_asked():
+    async with two() as it:
+        it.echo("a").operations = frozenset({"embeddings"})
+        for _ in range(8):
+            assert text_of(await call(it)) == "from b"
+        it.echo("b").operations = frozenset({"embeddings"})
+        with pytest.raises(Invalid, match="does not do chat"):
+            await call(it)
 
 
 async def test_every_variant_streams_whichever_answers(vendor: MockVendor):

@@ -10,6 +10,7 @@ from strata.gateway.caller import Ask, Caller
 from strata.gateway.routing.attempts import REAL, Attempts, Chance
 from strata.gateway.routing.choosing import ordered
 from strata.gateway.routing.target import Route, Target
+from strata.gateway.speaking import does
 
 DOES = {
     "chat": "chats",
@@ -65,7 +66,8 @@ class Router:
         """
         routes = target.routes
         if len(routes) > 1:
-            routes = ordered(target, caller, ask, most, self.chance.random, streamed=streamed)
+            order = ordered(target, caller, ask, most, self.chance.random, streamed=streamed)
+            routes = tuple([route for route in order if does(route.provider, ask.operation)]) or order
         if objection is not None:
             routes = _permitted(target, routes, objection)
         deadline = self.chance.clock() + ask.timeout if ask.timeout else 0.0

@@ -79,6 +79,11 @@ def _chat(provider: Provider, between: Translator, body: Json) -> Json:
     return strictly(chat) if getattr(provider, "strict", False) else chat
 
 
+def does(provider: Provider, operation: str) -> bool:
+    """Whether the provider can be asked for this, as it is or by way of chat."""
+    return operation in provider.operations or ("chat" in provider.operations and translator(operation) is not None)
+
+
 def _between(provider: Provider, operation: str) -> Translator:
     found = translator(operation)
     if found is None or "chat" not in provider.operations:
