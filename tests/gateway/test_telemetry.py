@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
+import aiohttp
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -12,12 +14,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from strata.errors import UpstreamBroken
 from strata.gateway.caller import Ask, Caller
+from strata.gateway.guarding import Guards
+from strata.gateway.guardrail import Submission
+from strata.gateway.http import app
 from strata.gateway.metrics import Metrics
+from strata.gateway.options import GuardrailOptions
 from strata.gateway.telemetry import Telemetry
 from strata.gateway.tracing import traced, tracing
 from strata.types import Subject
 
-from .conftest import INES, TENANT, echo, world
+from .conftest import INES, TENANT, Doorway, echo, served, world
 
 CALLER = Caller(INES, Subject(TENANT, "research", "ines"))
 
@@ -119,3 +125,48 @@ async def test_a_span_tells_how_a_call_went_and_not_what_was_said():
 
 def test_without_a_collector_there_are_no_spans():
     assert tracing("") is None
+
+
+class Gate:
+    """A guardrail that holds every request until it is opened."""
+
+    name = "gate"
+    reads = False
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def request(self, submission: Submission) -> None:
+        await self.open.wait()
+
+    def answer(self, submission: Submission) -> None:
+        return None
+
+
+def phases(header: str) -> dict[str, float]:
+    return {name: float(time) for name, time in (part.split(";dur=") for part in header.split(", "))}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_says_where_its_time_went_and_waiting_for_others_counts(stream):
+    held, gate = 0.05, Gate()
+    async with world(echo(reply="one two"), max_concurrent=1, queue_seconds=60.0) as it:
+        gateway = replace(it.gateway, guards=Guards(((GuardrailOptions("gate"), gate),)))
+        async with served(app(gateway)) as url, aiohttp.ClientSession() as session:
+            door = Doorway(it, url, session, await it.key())
+            first = asyncio.create_task(door.chat("one", stream=stream))
+            while not gateway.till.limits.under_way:
+                await asyncio.sleep(0.005)
+            second = asyncio.create_task(door.chat("two", stream=stream))
+            while not gateway.till.limits.queue.count:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(held)
+            gate.open.set()
+            one, two = [phases((await task).headers["server-timing"]) for task in (first, second)]
+        assert list(one) == list(two) == ["queue", "checks", "tries", "vendor"]
+        assert one["checks"] >= held * 1000
+        assert two["queue"] >= held * 1000
+        assert min([*one.values(), *two.values()]) >= 0
+        found = samples(it.gateway.telling.telemetry.metrics)
+        assert found["strata_gateway_admission_seconds_sum", "ok"] >= 2 * held
+        assert all(fact.duration_ms >= held * 1000 for fact in await it.facts())

@@ -16,12 +16,15 @@ from strata.gateway.spend import Bill, Outcome, Reservation
 from strata.gateway.watching import Watching
 from strata.types import Json, Usage
 
+PHASES = b"queue;dur=%.3f, checks;dur=%.3f, tries;dur=%.3f, vendor;dur=%.3f"
+"""Waiting to be let in; limits, guardrails and budgets; waiting for room and earlier tries; the one that answered."""
+
 
 @dataclass(slots=True)
 class Call:
     """A call that has been let out. Its tokens are the vendor's own count where it gives one, otherwise ours.
 
-    `started`, `sent` and `answered` are moments of `time.perf_counter`: let in, last sent to a vendor, first piece.
+    `begun`, `sent` and `answered` are moments of `time.perf_counter`: let out, last sent to a vendor, first piece.
     `pieces` were said, `counted` of them when the vendor last counted, of `size` bytes together; `words` are they
     themselves, where transcripts are kept.
     """
@@ -38,7 +41,7 @@ class Call:
     counted: int = 0
     pieces: int = 0
     size: int = 0
-    started: float = field(default_factory=time.perf_counter)
+    begun: float = field(default_factory=time.perf_counter)
     sent: float = 0.0
     answered: float = 0.0
     bill: Bill | None = None
@@ -51,6 +54,7 @@ class Call:
             self.served = manner(answer) or self.served
         if not self.answered:
             self.answered = time.perf_counter()
+            self.ask.headers.append((b"server-timing", self._phases()))
         for text in self.dialect.said(answer):
             self.pieces += 1
             self.size += len(text) if text.isascii() else len(text.encode())
@@ -60,6 +64,21 @@ class Call:
         if usage is not None:
             self.usage = usage
             self.counted = self.pieces
+
+    @property
+    def started(self) -> float:
+        """When it arrived: the caller's waiting for others counts too."""
+        return self.ask.arrived
+
+    def _phases(self) -> bytes:
+        """Where the time went until the first piece, in milliseconds (https://www.w3.org/TR/server-timing/)."""
+        let_in = self.entry.at if self.entry is not None else self.begun
+        return PHASES % (
+            (let_in - self.ask.arrived) * 1000,
+            (self.begun - let_in) * 1000,
+            (self.sent - self.begun) * 1000,
+            (self.answered - self.sent) * 1000,
+        )
 
     @property
     def manner(self) -> Manner:

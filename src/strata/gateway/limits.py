@@ -62,6 +62,7 @@ class Entry:
     slots: list[Slots] = field(default_factory=list)
     tokens: list[tuple[Window, int, float]] = field(default_factory=list)
     gone: bool = False
+    at: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(slots=True)
