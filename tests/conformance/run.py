@@ -45,7 +45,7 @@ NPM = {"ai": "6", "@ai-sdk/openai-compatible": "2", "@ai-sdk/openai": "3", "@ai-
 NAMES = {
     "chat": ("default", "gpt-6-astra", "model", "mock-text", "gpt-4o-mini", "claude-opus-5-5", "model_id"),
     "embedding": ("text-embedding-3-small",),
-    "image": ("gpt-image-1.5", "gpt-image-2.5-flare"),
+    "image": ("gpt-image-2.5-flare",),
     "speech": ("tts-1",),
     "transcription": ("gpt-4o-transcribe",),
 }

@@ -269,5 +269,7 @@ async def test_a_request_that_names_no_model_goes_to_the_default_where_there_is_
         answer = await door.post(path, body)
         assert (answer.status, answer.headers["x-strata-deployment"]) == (200, "default")
         assert (await door.post("/v1/embeddings", {"input": "hi"})).status == 400
-    async with doorway(echo("other")) as door:
+    async with doorway(echo("only")) as door:
+        assert (await door.post(path, body)).headers["x-strata-deployment"] == "only"
+    async with doorway(echo("one"), echo("two")) as door:
         assert (await door.post(path, body)).status == 400

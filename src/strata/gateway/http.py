@@ -40,8 +40,6 @@ STREAM = [
     (b"x-accel-buffering", b"no"),
 ]
 DEFAULT = "default"
-"""The model of a request that names none, where the settings have one of this name."""
-
 PATIENCE = 0.02
 """Seconds after which a call under way is watched for its client hanging up."""
 
@@ -118,10 +116,8 @@ class Door:
         caller = await self._caller(headers)
         raw = await asked.read(headers, receive, self.gateway.options.max_body)
         ask, stream = asked.ask(operation, caller, headers, raw)
-        if "model" not in ask.body:
-            default = self.gateway.router.targets.get(DEFAULT)
-            if default is not None and default.model.kind in DIALECTS[operation].KINDS:
-                ask.body["model"] = DEFAULT
+        if "model" not in ask.body and (default := self._default(operation)):
+            ask.body["model"] = default
         main, left = asyncio.current_task(), False
 
         def leave(watch: asyncio.Future[Message]) -> None:
@@ -171,6 +167,11 @@ class Door:
                 await send({"type": "http.response.body", "body": frames.broken(error)})
                 return
         await send({"type": "http.response.body", "body": frames.end(pieces.closing)})
+
+    def _default(self, operation: str) -> str:
+        """The model of a request that names none: the one called `default`, or the only one that can answer it."""
+        names = self.gateway.router.names(DIALECTS[operation].KINDS)
+        return DEFAULT if DEFAULT in names else names[0] if len(names) == 1 else ""
 
     async def _caller(self, headers: Headers) -> Caller:
         given = headers.get(b"authorization", b"")
