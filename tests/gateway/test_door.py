@@ -187,7 +187,7 @@ async def test_a_key_may_come_as_other_clients_send_it():
         (b"[]", None),
         (b'{"model": "echo"}', "messages"),
         (b'{"model": "echo", "messages": []}', "messages"),
-        (b'{"messages": [{"role": "user", "content": "x"}]}', "model"),
+        (b'{"model": 7, "messages": [{"role": "user", "content": "x"}]}', "model"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "max_tokens": -1}', "max_tokens"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "n": "many"}', "n"),
         (b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": "no"}', "stream"),
