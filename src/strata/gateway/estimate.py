@@ -18,28 +18,53 @@ OVERHEAD = 8
 IMAGE = 50_000
 """Tokens of one picture, at the most: what the dearest published tile scheme comes to for a picture of any size."""
 
-MEDIA = {"image_url", "input_audio", "file", "image", "document", "input_image", "input_file"}
-"""Parts of a message that are not counted by the length of their text."""
+PICTURE = 1_600
+"""Tokens of a picture, mostly."""
+
+VIDEO = 1_000_000
+"""Tokens of a video, or of a document that the vendor fetches itself: no model takes a longer prompt."""
+
+MEDIA = {
+    "image_url", "image", "input_image", "input_audio", "audio", "audio_url", "file", "document", "input_file", "video",
+    "video_url", "input_video", "container_upload",
+}  # fmt: skip
+"""Parts of a message that hold more than their texts."""
+
+PACKED = {"url", "data", "bytes", "image_url", "file_data", "file_url", "file_id", "video_url", "audio_url"}
+"""Where such a part holds what is no text, or says where it is."""
+
+AUDIO_BYTES = 32
+"""Bytes of base64 that a token of speech has at the least: at the lowest usual rate a second has 1,333, and no vendor
+makes more than 32 tokens of one.
+"""
+
+
+Media = Callable[[str, str, str], int]
+"""Tokens of what stands under a name in a part of a kind; of the part itself where there is no name."""
 
 
 def prompt_bound(body: Json, count: Callable[[str], int]) -> int:
     """An upper bound of the prompt's tokens; `count` is an upper bound for a text."""
+    return _counted(body, count, _most)
+
+
+def _counted(body: Json, count: Callable[[str], int], media: Media) -> int:
     try:
-        return _bound(body, count)
+        return _bound(body, count, media)
     except RecursionError as error:
         raise Invalid("the request is nested too deeply") from error
 
 
-def _bound(body: Json, count: Callable[[str], int]) -> int:
+def _bound(body: Json, count: Callable[[str], int], media: Media) -> int:
     total = OVERHEAD
     for name, value in body.items():
         if name == "messages" and isinstance(value, list):
             for message in value:
-                total += OVERHEAD + _weigh(message, count)
+                total += OVERHEAD + _weigh(message, count, media)
         elif name == "input" and isinstance(value, list):
-            total += sum(_weigh_input(text, count) for text in value)
+            total += sum(_weigh_input(text, count, media) for text in value)
         elif name != "model" and isinstance(value, (str, list, dict)):
-            total += _weigh(value, count)
+            total += _weigh(value, count, media)
     return total
 
 
@@ -50,7 +75,7 @@ def likely_tokens(text: str) -> int:
 
 def likely_prompt(body: Json) -> int:
     """About how many tokens the prompt has."""
-    return prompt_bound(body, likely_tokens)
+    return _counted(body, likely_tokens, _likely)
 
 
 def byte_bound(text: str) -> int:
@@ -58,23 +83,49 @@ def byte_bound(text: str) -> int:
     return len(text.encode())
 
 
-def _weigh(value: Any, count: Callable[[str], int]) -> int:
+def _weigh(value: Any, count: Callable[[str], int], media: Media, kind: str = "") -> int:
+    """The tokens of a value, which stands in a part of this kind."""
     if isinstance(value, str):
         return count(value)
     if isinstance(value, dict):
-        if value.get("type") in MEDIA:
-            return IMAGE
-        return sum(OVERHEAD + count(name) + _weigh(part, count) for name, part in value.items())
+        total = 0
+        if isinstance(value.get("type"), str) and value["type"] in MEDIA:
+            kind = value["type"]
+            total = media(kind, "", "")
+        for name, part in value.items():
+            packed = kind and name in PACKED and isinstance(part, str)
+            total += OVERHEAD + count(name) + (media(kind, name, part) if packed else _weigh(part, count, media, kind))
+        return total
     if isinstance(value, list):
-        return len(value) + sum(_weigh(part, count) for part in value)
+        return len(value) + sum(_weigh(part, count, media, kind) for part in value)
     return len(str(value))
 
 
-def _weigh_input(text: Any, count: Callable[[str], int]) -> int:
+def _most(kind: str, name: str, value: str) -> int:
+    """At the most; for what is no text by its size, where that says anything."""
+    if not name:
+        return IMAGE
+    if "image" in kind:
+        return 0
+    if "video" in kind:
+        return VIDEO
+    if "audio" in kind:
+        return len(value) // AUDIO_BYTES
+    return VIDEO if value.startswith(("http:", "https:")) or name == "file_id" else min(len(value.encode()), VIDEO)
+
+
+def _likely(kind: str, name: str, value: str) -> int:
+    """About: a large picture, speech as it is mostly packed, a page for each 50 kB."""
+    if not name:
+        return PICTURE
+    return 0 if "image" in kind else len(value) // (400 if "audio" in kind else 32)
+
+
+def _weigh_input(text: Any, count: Callable[[str], int], media: Media) -> int:
     """A text to embed, which may already be tokens: a list of numbers, or one number of such a list."""
     if isinstance(text, list):
-        return len(text)
-    return 1 if isinstance(text, int) else OVERHEAD + _weigh(text, count)
+        return sum(1 if isinstance(it, int) else OVERHEAD + _weigh(it, count, media) for it in text)
+    return 1 if isinstance(text, int) else OVERHEAD + _weigh(text, count, media)
 
 
 def whole_number(body: Json, name: str) -> int:
