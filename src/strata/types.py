@@ -198,13 +198,18 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """A message to a model. `retrieved` are the stretches of its content that come from documents, word for word."""
+
     role: Literal["system", "user", "assistant"]
     content: str
+    retrieved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One question to a model. `request_id` makes it idempotent; `assistant` says on whose behalf."""
+    """One question to a model. `request_id` makes it idempotent; `assistant` says on whose behalf; `classification` is
+    that of the most confidential passage inside, where there is one.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -213,6 +218,7 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     assistant: str = ""
     request_id: str = field(default_factory=lambda: new_id("req"))
+    classification: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,12 +456,15 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk that was found. `score` is the fused score in 0..1; `dense` is cosine similarity, `lexical` BM25."""
+    """A chunk that was found. `score` is the fused score in 0..1; `dense` is cosine similarity, `lexical` BM25;
+    `classification` is its document's.
+    """
 
     chunk: Chunk
     score: float
     dense: float | None = None
     lexical: float | None = None
+    classification: Classification = "restricted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -15,8 +15,20 @@ from strata.app.prompt import CHARACTERS_A_TOKEN, Prompts, excerpts
 from strata.app.recall import Standalone
 from strata.app.words import keys, language_of
 from strata.contracts import Gateway, Library
-from strata.errors import Deadline, Later, Upstream
-from strata.types import Assistant, ChatRequest, Cited, EmbedRequest, Passage, Principal, Query, Said, Searched, Support
+from strata.errors import Deadline, Forbidden, Later, Upstream
+from strata.types import (
+    CLASSIFICATIONS,
+    Assistant,
+    ChatRequest,
+    Cited,
+    EmbedRequest,
+    Passage,
+    Principal,
+    Query,
+    Said,
+    Searched,
+    Support,
+)
 
 ROOM = 6000
 SMALL_CONTEXT = 2048
@@ -124,7 +136,7 @@ class Answering:
                     support: Support = "supported" if carriers else "none" if claim.empty else "unsupported"
                     for part in draft.say(text, carriers, support):
                         yield part
-        except (Upstream, Later):
+        except (Upstream, Later, Forbidden):
             if not quotable:
                 raise
         if quotable and not _complete(draft, found.evidence):
@@ -170,7 +182,13 @@ class Answering:
             best.setdefault(one.statement.passage, (one.statement.start, one.statement.end))
         shown = excerpts(found.passages, list(best), best, room)
         messages = self.prompts.messages(assistant, found.asked.text, shown)
-        return ChatRequest(assistant.model, messages, self.answer_tokens, assistant=assistant.id)
+        return ChatRequest(
+            assistant.model,
+            messages,
+            self.answer_tokens,
+            assistant=assistant.id,
+            classification=_strictest(found.passages[index] for index in best),
+        )
 
     async def _carriers(
         self, principal: Principal, assistant: Assistant, found: Found, claim: cite.Claim, draft: Draft
@@ -239,6 +257,11 @@ def _complete(draft: Draft, weighed: Sequence[Evidence]) -> bool:
 def _placed(statement: statements.Statement) -> str:
     """A statement as it is embedded: with what stands above it, for "it lasts 6 hours" alone says little."""
     return f"{statement.context}: {statement.text}" if statement.context else statement.text
+
+
+def _strictest(passages: Iterable[Passage]) -> str:
+    """The classification of the most confidential passage."""
+    return max((passage.classification for passage in passages), key=CLASSIFICATIONS.index, default="")
 
 
 def _plain(text: str) -> str:

@@ -53,7 +53,7 @@ class Prompts:
         asked = Template(self.text("question", assistant.language)).safe_substitute(
             passages="\n\n".join(excerpts), question=question
         )
-        return Message("system", system.strip()), Message("user", asked)
+        return Message("system", system.strip()), Message("user", asked, tuple(excerpts))
 
 
 def excerpts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from strata.access import Access
 from strata.contracts import Gateway
@@ -43,6 +43,8 @@ class Searcher:
         passages = await self._search(principal, reader, query, text) if reader.labels else []
         lagging = await self._lagging(standing, passages)
         shown = _distinct([passage for passage in passages if _stands(passage, reader, lagging)])[: query.k]
+        if shown:
+            shown = await self._classified(shown, lagging)
         await self._record(principal, query, shown)
         return shown
 
@@ -67,6 +69,15 @@ class Searcher:
     async def _lagging(self, before: Standing, passages: Sequence[Passage]) -> dict[str, str]:
         """Documents whose index lags, now: also those that were removed while the search ran."""
         return {**before.lagging, **(await self.catalog.standing()).lagging} if passages else {}
+
+    async def _classified(self, passages: Sequence[Passage], lagging: dict[str, str]) -> list[Passage]:
+        """Each with its document's classification; without a label that is known, the strictest."""
+        known = {label.key: label.classification for label in await self.catalog.labels()}
+        keys = [lagging.get(passage.chunk.document) or passage.chunk.access for passage in passages]
+        return [
+            replace(passage, classification=known.get(key, "restricted"))
+            for passage, key in zip(passages, keys, strict=True)
+        ]
 
     async def _record(self, principal: Principal, query: Query, passages: Sequence[Passage]) -> None:
         event = PassagesFound(

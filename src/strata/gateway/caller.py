@@ -30,7 +30,8 @@ class Ask:
     random just now. `size` is the request's length in bytes. `session` keeps a conversation on one variant.
     `classification` is that of the most confidential thing inside, where the caller says it. `timeout` is the time in
     seconds that the caller allows for all tries together; 0 where it does not say. `trace` is its
-    `traceparent`; `reuse`: an answer that was given before will do. `arrived` is the moment of `time.perf_counter` at
+    `traceparent`; `reuse`: an answer that was given before will do. `retrieved` are the passages
+    inside, by the number of their message, where another layer says so. `arrived` is the moment of `time.perf_counter` at
     which it had been read.
     """
 
@@ -47,4 +48,5 @@ class Ask:
     deployment: str = ""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     reuse: bool = True
+    retrieved: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
     arrived: float = field(default_factory=time.perf_counter)

@@ -20,7 +20,7 @@ import orjson
 
 from strata.budgets import whose
 from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
-from strata.gateway import reusing, speaking
+from strata.gateway import contract, passages, reusing, speaking
 from strata.gateway.answering import Answered, Ended
 from strata.gateway.borders import Borders
 from strata.gateway.cache import AnswerCache
@@ -53,7 +53,6 @@ from strata.types import (
     EmbedRequest,
     Json,
     Model,
-    Money,
     Principal,
     Subject,
 )
@@ -100,40 +99,15 @@ class ModelGateway:
 
     async def complete(self, principal: Principal, request: ChatRequest) -> Completion:
         caller = Caller(principal, self._payer(principal, request.assistant))
-        answer = await self.whole(caller, Ask("chat", _chat_body(request), request.request_id))
-        choice = answer.body["choices"][0]
-        text = (choice.get("message") or {}).get("content") or ""
-        cost = Money(answer.bill.cost, answer.currency)
-        return Completion(
-            request.request_id, request.model, text, choice.get("finish_reason") or "stop", answer.bill.usage, cost
-        )
+        return contract.completion(request, await self.whole(caller, contract.chat(request)))
 
-    async def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[Delta]:
+    def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[Delta]:
         caller = Caller(principal, self._payer(principal, request.assistant))
-        finish = "stop"
-        async with aclosing(self.pieces(caller, Ask("chat", _chat_body(request), request.request_id))) as pieces:
-            async for chunks in pieces:
-                if isinstance(chunks, Ended):
-                    cost = Money(chunks.bill.cost, chunks.currency)
-                    yield Delta("", finish, chunks.bill.usage, cost)
-                    return
-                for choice in (choice for chunk in chunks for choice in chunk["choices"]):
-                    finish = choice.get("finish_reason") or finish
-                    if text := (choice.get("delta") or {}).get("content"):
-                        yield Delta(text)
+        return contract.deltas(self.pieces(caller, contract.chat(request)))
 
     async def embed(self, principal: Principal, request: EmbedRequest) -> Embeddings:
         caller = Caller(principal, self._payer(principal, request.assistant))
-        body: Json = {"model": request.model, "input": list(request.texts)}
-        answer = await self.whole(caller, Ask("embeddings", body, request.request_id))
-        rows = sorted(answer.body["data"], key=lambda row: int(row.get("index", 0)))
-        if len(rows) != len(request.texts):
-            raise UpstreamBroken(
-                f"the vendor of {request.model!r} gave {len(rows)} vectors for {len(request.texts)} texts"
-            )
-        vectors = [row["embedding"] for row in rows]
-        cost = Money(answer.bill.cost, answer.currency)
-        return Embeddings(request.request_id, request.model, vectors, answer.bill.usage, cost)
+        return contract.embeddings(request, await self.whole(caller, contract.embedding(request)))
 
     async def models(self, principal: Principal) -> list[Model]:
         """The models that this principal may call."""
@@ -263,12 +237,18 @@ class ModelGateway:
             size = ask.size or _size(ask.body)
             submission = Submission(caller.payer, ask.operation, ask.body, size, target.name)
             guardrails = self.guards.over(submission)
+            mixed: list[passages.Mixed] = []
             if guardrails.reading:
                 submission.texts = dialect.request_texts(ask.body)
+                if ask.retrieved:
+                    messages = ask.body["messages"]
+                    submission.texts, mixed = passages.apart(submission.texts, ask.retrieved, messages)
             try:
                 await pass_all(guardrails.all, submission)
             finally:
                 self.telling.judged(caller, submission, ask.request)
+            for message in mixed:
+                message.join()
             most = dialect.bound(ask.body, self.options.default_max_tokens)
             objection = self.borders.objection(ask.classification, submission.labels)
             attempts = self.router.begin(target, caller, ask, most, streamed=streamed, objection=objection)
@@ -398,18 +378,6 @@ class ModelGateway:
         with contextlib.suppress(StrataError):
             await self.till.limits.close()
             await self.till.spend.give_up()
-
-
-def _chat_body(request: ChatRequest) -> Json:
-    body: Json = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_completion_tokens": request.max_tokens,
-        "temperature": request.temperature,
-    }
-    if request.stop:
-        body["stop"] = list(request.stop)
-    return body
 
 
 def _pictures(ask: Ask) -> int:
