@@ -273,3 +273,38 @@ async def test_a_request_that_names_no_model_goes_to_the_default_where_there_is_
         assert (await door.post(path, body)).headers["x-strata-deployment"] == "only"
     async with doorway(echo("one"), echo("two")) as door:
         assert (await door.post(path, body)).status == 400
+
+
+async def test_a_vendor_is_asked_to_store_nothing_and_gets_only_what_stands_for_itself(vendor: MockVendor):
+    given = [
+        {"role": "user", "content": "hi"},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "E"},
+        {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "lookup", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "cold"},
+    ]
+    async with doorway(behind("openai", vendor)) as door:
+        assert (await door.post("/v1/responses", {"model": "echo", "input": given, "background": True})).status == 200
+        sent = vendor.requests[-1].body
+        assert sent["store"] is False
+        assert "background" not in sent
+        assert [item.get("id") for item in sent["input"]] == [None, "rs_2", None, None]
+        await door.post("/v1/responses", {"model": "echo", "input": given, "store": True})
+        assert vendor.requests[-1].body["input"] == given
+
+
+async def test_the_probabilities_of_tokens_do_not_say_what_a_guardrail_took_out(vendor: MockVendor):
+    likely = {"content": [{"token": "mock", "logprob": -0.1, "bytes": None, "top_logprobs": []}], "refusal": None}
+    async with doorway(behind("openai", vendor)) as door:
+        route = door.world.gateway.router.routes["echo"]
+        answer_whole = type(route.provider).whole
+
+        async def whole(self: Any, operation: str, request: Any) -> Any:
+            found = await answer_whole(self, operation, request)
+            found["choices"][0]["logprobs"] = likely
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(route.provider), "whole", whole)
+            text = await shouting(door, "/v1/chat/completions", logprobs=True)
+        assert '"token"' not in text

@@ -158,6 +158,7 @@ def request_texts(body: Json) -> list[Text]:
 def answer_texts(answer: Json) -> list[Text]:
     texts: list[Text] = []
     for choice in answer.get("choices") or ():
+        _unlikely(choice)
         message, channel = choice.get("message") or {}, str(choice.get("index", 0))
         _message(message, "output", channel, texts)
         texts += strings(message.get("provider_fields"), "output", f"{channel}.provider")
@@ -167,8 +168,15 @@ def answer_texts(answer: Json) -> list[Text]:
 def piece_texts(piece: Json) -> list[Text]:
     texts: list[Text] = []
     for choice in piece.get("choices") or ():
+        _unlikely(choice)
         _message(choice.get("delta") or {}, "output", str(choice.get("index", 0)), texts)
     return texts
+
+
+def _unlikely(choice: Json) -> None:
+    """Take out the tokens' probabilities, which would say again what a guardrail takes out."""
+    if choice.get("logprobs"):
+        choice["logprobs"] = None
 
 
 def whole_texts(piece: Json) -> list[Text]:  # noqa: ARG001
