@@ -1,7 +1,7 @@
 """Runs other people's clients and their own test suites against a real gateway, and writes down what passes.
 
     python -m tests.conformance.run            # all; the clients are fetched from PyPI and npm into a cache folder
-    python -m tests.conformance.run langchain  # those whose name holds the word; the page is not written
+    python -m tests.conformance.run langchain  # those whose name holds the word; the other rows stay
 
 The gateway is `strata serve gateway` with its own settings file; behind it stands the mock vendor of
 `strata.testing.vendor`, once as a vendor that speaks OpenAI's dialects and once as one that speaks Anthropic's.
@@ -25,7 +25,7 @@ import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -180,7 +180,7 @@ def version(package: str) -> str:
 
 def suite(gate: Gateway, client: str, package: str, area: str, where: Path, *arguments: str, **more: str) -> Result:
     """One run of pytest."""
-    report = CACHE / "report.xml"
+    report = CACHE / f"report-{os.getpid()}.xml"
     report.unlink(missing_ok=True)
     command = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments]
     environment = {**gate.environment, "GWMODEL": "mock-text", **more}
@@ -214,13 +214,19 @@ def suite(gate: Gateway, client: str, package: str, area: str, where: Path, *arg
 SUITE = "openai-python's own suite"
 SUITE_ANTHROPIC = "anthropic-python's own suite"
 KNOWN: dict[tuple[str, str], str] = {
-    (SUITE, "embeddings (openai behind)"): "the client asks for base64 of its own accord and then expects numbers, so "
-    "that these fail at every server that does what it is asked",
-    (
-        SUITE,
-        "responses (anthropic behind)",
-    ): "the suite names stored answers and asks nothing, which a vendor that keeps "
-    "nothing is spared: refused with the reason",
+    (SUITE, "embeddings (openai behind)"): (
+        "the client asks for base64 of its own accord and then expects numbers, so that these fail at every server that "
+        "does what it is asked"
+    ),
+    (SUITE, "images (openai behind)"): "streams of pictures are refused with the reason",
+    (SUITE, "transcriptions (openai behind)"): "streams of transcriptions are refused with the reason",
+    (SUITE, "responses (anthropic behind)"): (
+        "requests that ask nothing, and those that name stored answers, which only a vendor that keeps them can know, are "
+        "refused with the reason"
+    ),
+    (SUITE_ANTHROPIC, "messages (openai behind)"): (
+        "those with every field ask for a 'container' and for MCP servers, which only Anthropic has: refused with the reason"
+    ),
 }
 """What failures are about, where the messages do not say it."""
 
@@ -372,6 +378,15 @@ def page(results: list[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def remembered(results: list[Result]) -> list[Result]:
+    """These results in place of the earlier ones of the same clients and areas, in the order in which all were run."""
+    store = CACHE / "results.json"
+    earlier = [Result(**it) for it in json.loads(store.read_text())] if store.is_file() else []
+    rows = {(it.client, it.version, it.area): it for it in [*earlier, *results]}
+    store.write_text(json.dumps([asdict(it) for it in rows.values()]))
+    return list(rows.values())
+
+
 def cell(text: str) -> str:
     text = re.sub(r"127\.0\.0\.1:\d+|req_\w+|0x\w+", "…", text)
     return text.replace("|", "\\|").replace("<", "&lt;")[:600]
@@ -389,8 +404,7 @@ def main() -> None:
                     for result in client(gate):
                         print(result, flush=True)
                         results.append(result)
-    if not wanted:
-        PAGE.write_text(page(results))
+    PAGE.write_text(page(remembered(results)))
     sys.exit(any(it.failed and not it.why for it in results))
 
 
