@@ -210,8 +210,6 @@ def order(body: Json) -> Json:
 
 def pictures(body: Json) -> Json:
     data = [{"b64_json": "aWNl"} for _ in range(body.get("n") or 1)]
-    return {
-        "created": 1_700_000_000,
-        "data": data,
-        "usage": {"input_tokens": 5, "output_tokens": 100, "total_tokens": 105},
-    }
+    details = {"image_tokens": 0, "text_tokens": 5}
+    used = {"input_tokens": 5, "input_tokens_details": details, "output_tokens": 100, "total_tokens": 105}
+    return {"created": 1_700_000_000, "data": data, "usage": used}
