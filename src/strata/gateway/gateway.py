@@ -27,6 +27,7 @@ from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS
+from strata.gateway.dialects.strings import others
 from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
@@ -239,7 +240,8 @@ class ModelGateway:
             guardrails = self.guards.over(submission)
             mixed: list[passages.Mixed] = []
             if guardrails.reading:
-                submission.texts = dialect.request_texts(ask.body)
+                texts = dialect.request_texts(ask.body)
+                submission.texts = [*texts, *others(ask.body, texts)]
                 if ask.retrieved:
                     messages = ask.body["messages"]
                     submission.texts, mixed = passages.apart(submission.texts, ask.retrieved, messages)

@@ -41,6 +41,9 @@ class Watching:
                     passed += await self._tail(channel, like=self.open.pop(channel))
             if self.dialect.REPEATS:
                 await self._repeat(piece)
+            else:
+                for text in self.dialect.whole_texts(piece):
+                    text.replace(await self._through(text) + await self._rest(text.channel))
             passed.append(piece)
         return passed
 

@@ -179,8 +179,13 @@ def _unlikely(choice: Json) -> None:
         choice["logprobs"] = None
 
 
-def whole_texts(piece: Json) -> list[Text]:  # noqa: ARG001
-    return []
+def whole_texts(piece: Json) -> list[Text]:
+    """What the vendor says in fields of its own, each at once."""
+    texts: list[Text] = []
+    for choice in piece.get("choices") or ():
+        if fields := (choice.get("delta") or {}).get("provider_fields"):
+            texts += strings(fields, "output", f"{choice.get('index', 0)}.provider")
+    return texts
 
 
 def ended(piece: Json) -> list[str]:
@@ -193,6 +198,8 @@ def tail(piece: Json, channel: str, text: str) -> Json:
     delta: Json = {kind or "content": text}
     if kind == "tool":
         delta = {"tool_calls": [{"index": int(number), "function": {"arguments": text}}]}
+    elif kind == "audio":
+        delta = {"audio": {"transcript": text}}
     choice = {"index": int(index), "delta": delta, "finish_reason": None}
     return {**{name: value for name, value in piece.items() if name != "usage"}, "choices": [choice]}
 
@@ -206,11 +213,15 @@ def _message(message: Json, place: Place, channel: str, texts: list[Text]) -> No
         for number, part in enumerate(content):
             if isinstance(part, dict):
                 _part(part, place, f"{channel}.content.{number}", texts)
+            elif isinstance(part, str) and part:
+                texts.append(Text(place, f"{channel}.content.{number}", content, number))
     texts += [
         Text(place, f"{channel}.{name}", message, name)
         for name in ("reasoning_content", "reasoning", "refusal")
         if isinstance(message.get(name), str) and message[name]
     ]
+    if isinstance(audio := message.get("audio"), dict) and isinstance(audio.get("transcript"), str):
+        texts.append(Text(place, f"{channel}.audio", audio, "transcript"))
     for number, call in enumerate(message.get("tool_calls") or ()):
         if isinstance(call, dict):
             _tool_call(call, f"{channel}.tool.{call.get('index', number)}", texts)

@@ -109,8 +109,10 @@ async def asked(provider: Any, ask: Ask) -> Json:
         reply = await provider.raw(ask.operation, "application/json", orjson.dumps(ask.body))
     else:
         kind, data = ask.form
-        if isinstance(ask.body.get("prompt"), str):
-            data = multipart.with_field(kind, data, "prompt", ask.body["prompt"])
+        came = multipart.fields(kind, data)
+        for name, value in ask.body.items():
+            if isinstance(value, str) and (name == "prompt" or value != came.get(name)):
+                data = multipart.with_field(kind, data, name, value)
         reply = await provider.raw(ask.operation, kind, data)
     if ask.operation == "speech":
         return {"kind": reply.kind, "data": reply.data}

@@ -25,7 +25,7 @@ from strata.errors import Invalid, Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
 from strata.types import Json
 
-_ASIDE = re.compile(r"reason|think|refus|summary|annotation|title|whole|result")
+_ASIDE = re.compile(r"reason|think|refus|summary|annotation|title|whole|result|provider|audio")
 _THOUGHTS = frozenset({"thinking", "reasoning_content", "reasoning", "refusal"})
 _BACKTRACKS = 100_000
 
