@@ -18,7 +18,7 @@ from strata.adapters.bus import sqlite as sqlite_bus
 from strata.adapters.records import memory, sqlite
 from strata.errors import Conflict, Misconfigured, Unavailable
 from strata.events import DocumentReceived
-from strata.ports.records import Add, Put
+from strata.ports.records import Add, Delete, Put
 from strata.testing.bus import Listener, received, until
 
 PROCESS = Path(__file__).with_name("sqlite_process.py")
@@ -253,6 +253,26 @@ async def test_what_need_not_survive_a_power_cut_is_not_synced_by_itself_but_wit
     assert any("synchronous = FULL" in statement for statement in statements)
     assert await records.query(HOME, limit=5) == [await records.get(HOME, key) for key in "ab"]
     assert records._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+async def test_commits_of_one_moment_are_judged_as_if_one_came_after_the_other(records):
+    """Each is right or wrong by itself, whatever the others of its transaction say of the same place."""
+    await records.commit(Put(HOME, "a", {"n": 1}), Put(HOME, "b", {"n": 1}))
+    outcomes = await asyncio.gather(
+        records.commit(Put(HOME, "a", {"n": 9}, version=0), Add(HOME, "x", "n", 2, ceiling=1)),
+        records.commit(Put(HOME, "a", {"n": 2}, version=1)),
+        records.commit(Put(HOME, "b", {"n": 9}, version=0)),
+        records.commit(Delete(HOME, "b")),
+        records.commit(Delete(HOME, "c", version=3), Add(HOME, "x", "n", 2, ceiling=1)),
+        records.commit(Put(HOME, "c", {"n": 3}, version=0)),
+        records.commit(Delete(HOME, "c", version=1)),
+        records.commit(Put(HOME, "c", {"n": 4}, version=0)),
+        records.commit(Delete(HOME, "gone", version=1)),
+        return_exceptions=True,
+    )
+    refused = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Exception)]
+    assert refused == [0, 2, 4, 8]
+    assert {record.key: record.value["n"] for record in await records.query(HOME)} == {"a": 2, "c": 4}
 
 
 async def test_one_process_delivers_and_another_takes_over_when_it_ends(records, tmp_path):

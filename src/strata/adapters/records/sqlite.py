@@ -30,11 +30,11 @@ from strata.adapters.records._order import NO_END, end
 from strata.adapters.records._statements import statements
 from strata.errors import Invalid, Misconfigured, StrataError, Unavailable
 from strata.events import Event
-from strata.ports.records import Change, LimitReached, Put, Record
+from strata.ports.records import Change, Delete, LimitReached, Put, Record
 
 SQL = statements(__package__, "sqlite.sql")
-GET, UP, DOWN, INSERT, PUT, DELETE, TELL = (
-    SQL[name] for name in ("get", "up", "down", "insert", "put", "delete", "tell")
+GET, UP, DOWN, INSERT, PUT, DELETE, DELETE_VERSION, TELL = (
+    SQL[name] for name in ("get", "up", "down", "insert", "put", "delete", "delete_version", "tell")
 )
 SCHEMA_VERSION = 1
 LARGEST_GROUP = 256
@@ -79,13 +79,14 @@ def transact(connection: Any, group: Sequence[Waiting], *, doubting: bool = Fals
     written, 0 for nothing.
 
     A commit that is refused gets its `error` and writes nothing. A record that several commits touch is read and
-    written once. What a commit says is new is not looked for first, unless `doubting`: where it exists all the same,
-    SQLite raises its error for a broken constraint, and the group has to be done again, doubting.
+    written once. Where a commit says itself what stands at a place, that it puts something new there or removes a
+    certain version, this is not looked up first unless `doubting`: if it turns out wrong, `sqlite3.IntegrityError` is
+    raised, and the group has to be done again, doubting, in a new transaction.
     """
     cells: dict[Place, Cell] = {}
     fresh: dict[Place, Cell] = {}
     events: list[tuple[str, str, bytes]] = []
-    new: set[Place] = set()
+    believed: dict[Place, int] = {}
     pages = 0
 
     def standing(place: Place) -> Cell:
@@ -102,31 +103,61 @@ def transact(connection: Any, group: Sequence[Waiting], *, doubting: bool = Fals
             what(connection)  # type: ignore[operator]
             pages += 1
             continue
-        if not doubting:
-            for change in what.changes:
-                if type(change) is Put and change.version == 0:
-                    place = (change.partition, change.key)
-                    if place not in cells:
-                        cells[place] = NOTHING
-                        new.add(place)
+        said = {} if doubting else _said(what, cells)
+        for place, version in said.items():
+            cells[place] = Cell(version, b"{}") if version else NOTHING
         try:
             left = applied(what, standing)
         except (StrataError, LimitReached) as error:
             waiting.error = error
+            for place in said:
+                del cells[place]
             continue
+        believed.update(said)
         cells.update(left)
         fresh.update(left)
         events += what.events
     for place, cell in fresh.items():
-        if not cell.version:
-            connection.execute(DELETE, place)
-            continue
-        data = cell.data
-        pages += len(data) // PAGE
-        connection.execute(INSERT if place in new else PUT, (*place, cell.version, data))
+        pages += _write(connection, place, cell, believed.get(place))
     if events:
         connection.executemany(TELL, events)
     return pages + len(fresh) + len(events)
+
+
+def _said(commit: Commit, known: Mapping[Place, Cell]) -> dict[Place, int]:
+    """The versions that a commit itself says stand at places which are not known yet, where it changes those once."""
+    said: dict[Place, int] = {}
+    touched: set[Place] = set()
+    for change in commit.changes:
+        place = (change.partition, change.key)
+        if place in touched:
+            said.pop(place, None)
+            continue
+        touched.add(place)
+        kind = type(change)
+        if place in known:
+            continue
+        if kind is Put and change.version == 0:  # type: ignore[union-attr]
+            said[place] = 0
+        elif kind is Delete and change.version:  # type: ignore[union-attr]
+            said[place] = change.version  # type: ignore[union-attr]
+    return said
+
+
+def _write(connection: Any, place: Place, cell: Cell, believed: int | None) -> int:
+    """Write what shall stand at a place, checking the version that was believed to stand there; returns whole pages."""
+    if believed:
+        if connection.execute(DELETE_VERSION, (*place, believed)).fetchone() is None:
+            raise sqlite3.IntegrityError
+    elif not cell.version:
+        if believed == 0 and connection.execute(GET, place).fetchone() is not None:
+            raise sqlite3.IntegrityError
+        connection.execute(DELETE, place)
+    if not cell.version:
+        return 0
+    data = cell.data
+    connection.execute(PUT if believed is None else INSERT, (*place, cell.version, data))
+    return len(data) // PAGE
 
 
 class SqliteRecords:

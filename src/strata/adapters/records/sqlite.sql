@@ -36,5 +36,8 @@ ON CONFLICT (partition, key) DO UPDATE SET version = excluded.version, value = e
 -- :delete
 DELETE FROM record WHERE partition = ? AND key = ?
 
+-- :delete_version
+DELETE FROM record WHERE partition = ? AND key = ? AND version = ? RETURNING 1
+
 -- :tell
 INSERT INTO outbox (partition, kind, event) VALUES (?, ?, ?)
