@@ -2,6 +2,7 @@
 
     python -m tests.conformance.run            # all; the clients are fetched from PyPI and npm into a cache folder
     python -m tests.conformance.run langchain  # those whose name holds the word; the other rows stay
+    python -m tests.conformance.run openai-python images  # of the suite of openai-python, only this area
 
 The gateway is `strata serve gateway` with its own settings file; behind it stands the mock vendor of
 `strata.testing.vendor`, once as a vendor that speaks OpenAI's dialects and once as one that speaks Anthropic's.
@@ -31,6 +32,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = Path(os.environ.get("STRATA_CONFORMANCE") or Path.home() / ".cache" / "strata" / "conformance")
+AREA = sys.argv[2] if len(sys.argv) > 2 else ""
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
 PYTHON = CACHE / "venv" / "bin" / "python"
 
@@ -248,6 +250,8 @@ def openai_python(gate: Gateway) -> Iterator[Result]:
         ("transcriptions", "create", "audio/test_transcriptions.py"),
     ]
     for area, chosen, file in areas if gate.behind == "openai" else areas[:2]:
+        if AREA not in area:
+            continue
         yield suite(
             gate, SUITE, "openai", area, where, "-n0", "-k", chosen, f"tests/api_resources/{file}",
             TEST_API_BASE_URL=f"{gate.url}/v1",
@@ -336,9 +340,9 @@ def command_line(gate: Gateway) -> Iterator[Result]:
 def inspect(gate: Gateway) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as logs:
         ran = subprocess.run(
-            [PYTHON.with_name("inspect"), "eval", str(HERE / "clients" / "inspect_check.py"), "--display", "plain",
+            [PYTHON.with_name("inspect"), "eval", "inspect_check.py", "--display", "plain",
              "--model", "openai-api/gw/mock-text", "--log-dir", logs],
-            env={**gate.environment, "GW_BASE_URL": f"{gate.url}/v1", "GW_API_KEY": gate.key}, cwd=logs,
+            env={**gate.environment, "GW_BASE_URL": f"{gate.url}/v1", "GW_API_KEY": gate.key}, cwd=HERE / "clients",
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     good = ran.returncode == 0 and re.search(r"accuracy:?\s+1\.0", ran.stdout) is not None
