@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.gateway.conftest import INES, TENANT, budget, echo, world
 
+from strata.errors import Deadline
+from strata.gateway.caller import Ask, Caller
 from strata.gateway.estimate import byte_bound, prompt_bound
+from strata.types import Subject
 
 LONG = "word " * 100_000
 
@@ -49,3 +55,36 @@ def test_what_the_vendor_fetches_counts_as_the_longest_prompt_there_is(part: dic
 
 def test_tokens_to_embed_count_one_each():
     assert prompt_bound({"input": [[1, 2, 3], [4]]}, byte_bound) < 100
+
+
+RESEARCH = Caller(INES, Subject(TENANT, "research", "ines"))
+
+
+def ask(request: str, **more: Any) -> Ask:
+    return Ask("chat", {"model": "echo", **said(content="a question of seven words at the least")}, request, **more)
+
+
+async def test_a_caller_whose_own_time_is_over_pays_for_the_prompt_that_the_vendor_has_read():
+    async with world(echo(delay=60), budgets=(budget(1_000_000),)) as around:
+        with pytest.raises(Deadline):
+            await around.gateway.whole(RESEARCH, ask("r1", timeout=0.01))
+        with pytest.raises(Deadline):
+            async for _ in around.gateway.pieces(RESEARCH, ask("r2", timeout=0.01)):
+                pass
+        whole, streamed = await around.facts()
+        assert whole.cost_micros == streamed.cost_micros > 10
+        assert await around.standing() == (2 * whole.cost_micros, 0)
+
+
+async def test_a_caller_who_leaves_before_the_call_is_sent_pays_nothing():
+    async with world(replace(echo(delay=60), max_concurrent=1), budgets=(budget(1_000_000),)) as around:
+        first = asyncio.create_task(around.gateway.whole(RESEARCH, ask("r1")))
+        second = asyncio.create_task(around.gateway.whole(RESEARCH, ask("r2")))
+        while len(around.gateway.till.under_way) < 2 or not around.echo().calls:
+            await asyncio.sleep(0)
+        for task in (second, first):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        costs = {fact.request: fact.cost_micros for fact in await around.facts()}
+        assert costs["r2"] == 0 < costs["r1"]

@@ -19,6 +19,12 @@ from strata.types import Json, Usage
 PHASES = b"queue;dur=%.3f, checks;dur=%.3f, tries;dur=%.3f, vendor;dur=%.3f"
 """Waiting to be let in; limits, guardrails and budgets; waiting for room and earlier tries; the one that answered."""
 
+PACE = 50
+"""Tokens that a vendor makes in a second, about: whoever leaves an answer that nobody has seen yet pays for the time."""
+
+GRACE = 2.0
+"""Seconds for which a vendor is thought to read."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -86,7 +92,9 @@ class Call:
         return self.served or manner(self.ask.body)
 
     def close(self, outcome: Outcome) -> Bill:
-        """The bill. A call that failed before it said anything costs nothing; one that was left costs its prompt."""
+        """The bill. A call that was never sent, or failed before it said anything, costs nothing; one that was left costs its
+        prompt, and what the vendor may have made of it by then.
+        """
         route = self.attempts.route
         estimated = self.usage is None
         usage = self.usage or self._counted(outcome)
@@ -115,9 +123,13 @@ class Call:
         return self.bill
 
     def _counted(self, outcome: Outcome) -> Usage:
-        if outcome == "failed" and not self.pieces:
+        if not self.sent or (outcome == "failed" and not self.pieces):
             return Usage()
-        return Usage(likely_prompt(self.ask.body), self._said)
+        said = self._said
+        if self.sent and not self.answered:
+            worked = time.perf_counter() - self.sent - GRACE
+            said = min(max(int(worked * PACE), 0), self.most)
+        return Usage(likely_prompt(self.ask.body), said)
 
     @property
     def _said(self) -> int:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import orjson
 
 from strata.budgets import whose
-from strata.errors import BudgetExhausted, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
+from strata.errors import BudgetExhausted, Deadline, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
 from strata.gateway import contract, passages, reusing, speaking
 from strata.gateway.answering import Answered, Ended
 from strata.gateway.borders import Borders
@@ -43,7 +43,7 @@ from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.transcripts import Transcripts
 from strata.gateway.watching import watching
-from strata.ports.months import Months
+from strata.ports.months import Months, Periods
 from strata.ports.records import Records
 from strata.types import (
     BudgetStatus,
@@ -94,6 +94,7 @@ class ModelGateway:
     cache: AnswerCache
     transcripts: Transcripts
     call_rows: Months
+    counters: Periods
     state: State = field(default_factory=State, repr=False)
 
     # -------------------------------------------------------------- the contract
@@ -151,7 +152,7 @@ class ModelGateway:
                     failure = _told(name, error)
                     attempts.ended(failure)
                     if not await attempts.after(failure):
-                        outcome = "failed"
+                        outcome = _ending(call, failure)
                         raise failure from error
             outcome = "ok"
             if call.watching is not None:
@@ -203,7 +204,7 @@ class ModelGateway:
                     failure = _told(name, error)
                     attempts.ended(failure)
                     if call.answered or not await attempts.after(failure):
-                        outcome = "failed"
+                        outcome = _ending(call, failure)
                         raise failure from error
             outcome = "ok"
             if call.watching is not None:
@@ -334,6 +335,7 @@ class ModelGateway:
             await asyncio.to_thread(self.telling.telemetry.metrics.leave)
             await self.transcripts.prune()
             await self.call_rows.prune()
+            await self.counters.prune()
         except (StrataError, OSError) as error:
             log.warning("what is done now and then could not be done: %s", error)
 
@@ -392,6 +394,12 @@ def _size(body: Json) -> int:
         return len(orjson.dumps(body))
     except TypeError as error:
         raise Invalid(f"the request cannot be sent: {error}") from error
+
+
+def _ending(call: Call, failure: StrataError) -> Outcome:
+    """A caller whose own time was over before the vendor said anything has left, and pays for what was asked."""
+    left = isinstance(failure, Deadline) and call.attempts.asked and not call.answered
+    return "client-gone" if left else "failed"
 
 
 def _told(model: str, error: Exception) -> StrataError:

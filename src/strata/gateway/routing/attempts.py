@@ -77,6 +77,11 @@ class Attempts:
             return
         await self._find_room()
 
+    @property
+    def asked(self) -> bool:
+        """Whether this try got as far as the vendor."""
+        return self._asked
+
     def answered(self) -> None:
         """The deployment has begun to say something: from now on no other one can answer."""
         if not (self._held and self.streamed):
