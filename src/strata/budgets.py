@@ -7,7 +7,7 @@ person for themselves; several joined with `+` must all hold: `department:resear
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from urllib.parse import quote, unquote
 
@@ -96,6 +96,26 @@ def period(budget: Budget, at: datetime) -> str:
             return f"{day.year}"
         case _:
             return "total"
+
+
+def ended(place: str) -> date | None:
+    """The last day of the period of a counter, by its key; None where it never ends."""
+    _, _, rest = place.partition("/")
+    return last_day(rest.partition("/")[0])
+
+
+def last_day(period: str) -> date | None:
+    """The last day of a period as `period` writes them; None for one that never ends, or is none."""
+    year, _, part = period.partition("-")
+    try:
+        if part.startswith("W"):
+            return date.fromisocalendar(int(year), int(part[1:]), 7)
+        if part.count("-"):
+            return date.fromisoformat(period)
+        month = int(part[1:]) * 3 if part.startswith("Q") else int(part or 12)
+        return (datetime(int(year) + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(days=1)).date()
+    except ValueError:
+        return None
 
 
 def resets_at(budget: Budget, at: datetime) -> datetime | None:

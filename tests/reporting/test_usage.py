@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strata.errors import Forbidden, Invalid, Unavailable
+from strata.ports.records import Put
 from strata.reporting.cost import amount
 from strata.types import Budget, Money, Principal, Subject, Usage, UsageRow, now
 
@@ -233,3 +234,15 @@ async def test_marks_of_calls_counted_long_ago_go_and_their_usage_stays(bench, p
     assert await bench.records.query(f"acme/heard-usage/{long_ago:%Y-%m}") == []
     assert len(await bench.records.query(f"acme/heard-usage/{today:%Y-%m}")) == 65
     assert (await bench.ledger.usage(people.finance, "department", days=200)).total.cost_micros == 76
+
+
+async def test_counters_of_periods_long_over_go(opened, people, facts):
+    bench = await opened(budgets=(Budget("lab", "Laboratory", "person:*", Money(10_000), "day"),))
+    today = now()
+    old, fresh = today - timedelta(days=150), f"{today:%Y-%m-%d}/lab/person:rae"
+    await bench.records.commit(
+        Put("acme/budgets", f"{old:%Y-%m-%d}/lab/person:rae", {"spent": 1, "terms": [], "told": []})
+    )
+    for number in range(65):
+        await bench.ledger.hear(people.layer, facts.told(facts.used(1, at=today + timedelta(microseconds=number))))
+    assert [row.key for row in await bench.records.query("acme/budgets")] == [fresh]

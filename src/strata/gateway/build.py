@@ -33,7 +33,7 @@ from strata.gateway.telling import Telling
 from strata.gateway.till import Till
 from strata.gateway.tracing import tracing
 from strata.gateway.transcripts import Transcripts
-from strata.ports.months import Months
+from strata.ports.months import Months, Periods
 from strata.ports.records import Records
 from strata.types import Budget, Price
 
@@ -95,6 +95,7 @@ async def build(
         _cache(options, tenant, access),
         Transcripts(records, access, tenant, options.transcript_days, options.transcript_masked),
         Months(records, f"{tenant}/calls", options.call_rows_months),
+        Periods(records, f"{tenant}/budgets", rules.ended, options.call_rows_months),
     )
     telemetry.metrics.gauges += [gateway.gauges]
     await gateway.start()

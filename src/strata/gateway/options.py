@@ -114,8 +114,9 @@ class Options:
     same request is answered from memory for `cache_seconds` (0: never) within its `cache_circle`: caller, department
     or tenant. Spans go to the OpenTelemetry collector at `otlp_endpoint`, such as `http://collector:4318`. What is asked
     and answered is kept for `transcript_days` (0: never), without personal data and secrets if `transcript_masked`.
-    The rows of calls under ids of their callers', by which none is charged twice, are kept for `call_rows_months`, the
-    present one included; the ledger keeps what was used and what it cost.
+    The rows of calls under ids of their callers', by which none is charged twice, and the counters of budgets whose
+    period is over are kept for `call_rows_months`, the present one included; the ledger keeps what was used and what it
+    cost.
     """
 
     models: tuple[Deployment, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from strata import budgets as rules
 from strata.budgets import crossed, period, resets_at, thresholds
@@ -134,6 +134,11 @@ def _where(budget: Budget, event: UsageRecorded) -> tuple[str, str] | None:
     """The counter of a budget that a call counts on: its period, and whose it is."""
     member = payer_of(budget, event)
     return None if member is None else (period(budget, event.at), member)
+
+
+def ended(place: str) -> date | None:
+    """The last day of the period of a counter, by its key; None where it never ends."""
+    return rules.last_day(place.partition("/")[0])
 
 
 def _place(budget: Budget, when: str, member: str) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from strata.access import Access
 from strata.errors import Misconfigured
 from strata.ports.analytics import Analytics
-from strata.ports.months import Months
+from strata.ports.months import Months, Periods
 from strata.ports.records import Records
 from strata.reporting.audit import AuditRecord
-from strata.reporting.budgets import Budgets, mistakes
+from strata.reporting.budgets import Budgets, ended, mistakes
 from strata.reporting.checkpoint import Signer
 from strata.reporting.ledger import LedgerBook
 from strata.reporting.notices import Notices, load
@@ -47,6 +47,7 @@ async def build(
     )
     budgets = Budgets(tenant, records, options.budgets)
     heard = Months(records, f"{tenant}/heard-usage", REMEMBERED)
-    meter = UsageMeter(tenant, records, analytics, budgets, options.currency, heard)
+    counters = Periods(records, f"{tenant}/budgets", ended, REMEMBERED)
+    meter = UsageMeter(tenant, records, analytics, budgets, options.currency, heard, counters)
     await record.start()
     return LedgerBook(tenant, access, record, meter, budgets, Notices(tenant, records, notifiers))

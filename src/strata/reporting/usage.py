@@ -16,7 +16,7 @@ from importlib.resources import files
 from strata.errors import Conflict, Invalid, StrataError, Unavailable
 from strata.events import UsageRecorded
 from strata.ports.analytics import Analytics
-from strata.ports.months import Months
+from strata.ports.months import Months, Periods
 from strata.ports.records import Put, Records
 from strata.reporting.budgets import Budgets
 from strata.reporting.cost import Charge
@@ -30,7 +30,8 @@ NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "cost_micros")
 MOST_DAYS = 3660
 COMPACT_EVERY = 64
 REMEMBERED = 3
-"""Months for which it is known that a call has been counted; no fact is told again so late."""
+"""Months for which it is known that a call has been counted, and what a budget's period that is over came to; no fact is
+told again so late."""
 
 ATTEMPTS = 20
 
@@ -46,7 +47,7 @@ class _Files:
 class UsageMeter:
     """`currency` is that of all reports: calls in another currency count as calls, and their cost is not summed.
 
-    `heard` marks the calls that have been counted, by the month in which each ended.
+    `heard` marks the calls that have been counted, by the month in which each ended; `counters` are those of `budgets`.
     """
 
     tenant: str
@@ -55,6 +56,7 @@ class UsageMeter:
     budgets: Budgets
     currency: str
     heard: Months
+    counters: Periods
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
     _files: _Files = field(default_factory=_Files, compare=False, repr=False)
 
@@ -126,8 +128,9 @@ class UsageMeter:
             log.warning("the usage table could not be compacted: %s", error)
         try:
             await self.heard.prune()
+            await self.counters.prune()
         except StrataError as error:  # they only take room
-            log.warning("marks of calls counted long ago could not be removed: %s", error)
+            log.warning("marks and counters of long ago could not be removed: %s", error)
 
     async def _ask(self, name: str, since: date, till: date, department: str, **more: str) -> list[Json]:
         if TABLE not in await self.analytics.tables():
