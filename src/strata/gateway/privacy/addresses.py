@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from strata.gateway.privacy.page import Page
+from strata.gateway.privacy.page import Page, role
 from strata.gateway.privacy.spans import Span
 
 CAPITAL = r"[A-ZÀ-ÖØ-ÞŁŚŻŠČŽŘĐĽİŐ]"
@@ -301,7 +301,7 @@ def look(page: Page) -> Iterator[Span]:
         return
     text = page.text
     reached = 0
-    for start, end in page.around(_street, 72, 96):
+    for start, end in page.around(STREETS, 72, 96):
         for one in STREET.finditer(text, start, end):
             if len(one.group()) < 6 or one.start() < reached:
                 continue
@@ -322,7 +322,7 @@ def look(page: Page) -> Iterator[Span]:
             yield Span(one.start(), reached, "ADDRESS", 0.6)
     for one in ZIP.finditer(text):
         yield Span(one.start(), one.end(), "POSTCODE", 0.6 if _placed(text, one) else 0.5)
-    for start, end in page.around(_labels, 24, 60):
+    for start, end in page.around(LABELS, 24, 60):
         for one in LABEL.finditer(text, start, end):
             line = LINE.match(text, one.end())
             if line and any(map(str.isdigit, line.group())):
@@ -336,6 +336,9 @@ def _street(word: str) -> bool:
 
 def _labels(word: str) -> bool:
     return word.startswith(LABEL_STEMS)
+
+
+STREETS, LABELS = role(_street), role(_labels)
 
 
 def _begin(text: str, start: int) -> int:

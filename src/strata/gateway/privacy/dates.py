@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from strata.gateway.privacy.page import Page
+from strata.gateway.privacy.page import Page, role
 from strata.gateway.privacy.spans import Span
 
 MONTH = (
@@ -133,13 +133,13 @@ def look(page: Page) -> Iterator[Span]:
     text = page.text
     if page.numbered:
         yield from _days(text)
-    for stems, pattern, group in ((MONTHS, IN_MONTH, "month"), (DAYS, WEEKDAY, 0), (SEASONS, SEASON, 0)):
-        if any(word.startswith(stems) for word in page.words):
+    for stems, pattern, group in NAMED:
+        if stems in page.marked:
             for one in pattern.finditer(text):
                 yield Span(*one.span(group), "DATE", 0.5)
-    for start, end in page.around(_aged, 36, 48):
+    for start, end in page.around(OF_AGE, 36, 48):
         yield from _ages(text, start, end)
-    for start, end in page.around(SAID.__contains__, 12, 36, number_within=3) if page.numbered else ():
+    for start, end in page.around(SAID_OF_AGE, 12, 36, number_within=3) if page.numbered else ():
         yield from _ages(text, start, end)
 
 
@@ -156,6 +156,14 @@ def _days(text: str) -> Iterator[Span]:
 
 def _aged(word: str) -> bool:
     return word.startswith(AGED) or word in {"yo", "y", "yr", "yrs", "old", "mes", "j"}
+
+
+OF_AGE, SAID_OF_AGE = role(_aged), role(SAID.__contains__)
+NAMED: tuple[tuple[int, re.Pattern[str], str | int], ...] = (
+    (role(lambda word: word.startswith(MONTHS)), IN_MONTH, "month"),
+    (role(lambda word: word.startswith(DAYS)), WEEKDAY, 0),
+    (role(lambda word: word.startswith(SEASONS)), SEASON, 0),
+)
 
 
 def _ages(text: str, begin: int, stop: int) -> Iterator[Span]:

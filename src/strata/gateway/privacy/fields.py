@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from strata.gateway.privacy.page import Page
+from strata.gateway.privacy.page import Page, role
 from strata.gateway.privacy.spans import Span
 
 NUMBER_OF = r"(?:\W{0,2}(?:no|nos|nr|num|number|n[úu]mero|nummer|n[º°o]|id|identifier|code|c[óo]digo|#)\b\.?[º°]?)?"
@@ -495,13 +495,16 @@ STEMS = tuple(stem for stem in _STEMS if len(stem) >= 4)
 
 def look(page: Page) -> Iterator[Span]:
     """Values with their name before them."""
-    for start, end in page.around(_named, 24, 72, number_within=10) if page.numbered else ():
+    for start, end in page.around(NAMES_OF_VALUES, 24, 72, number_within=10) if page.numbered else ():
         yield from _labelled(page.text, start, end)
     yield from _described(page)
 
 
 def _named(word: str) -> bool:
     return word in SHORT or word.startswith(STEMS)
+
+
+NAMES_OF_VALUES = role(_named)
 
 
 def _labelled(text: str, start: int, stop: int) -> Iterator[Span]:
@@ -529,9 +532,12 @@ def _starts(stems: tuple[str, ...], word: str) -> bool:
     return word.startswith(stems)
 
 
+DESCRIPTIONS = tuple((role(partial(_starts, stems)), pattern, kind, score) for stems, pattern, kind, score in DESCRIBED)
+
+
 def _described(page: Page) -> Iterator[Span]:
     text = page.text
-    for stems, pattern, kind, score in DESCRIBED:
-        for start, end in page.around(partial(_starts, stems), 40, 64):
+    for number, pattern, kind, score in DESCRIPTIONS:
+        for start, end in page.around(number, 40, 64):
             for one in pattern.finditer(text, start, end):
                 yield Span(*one.span(one.lastgroup or 0), kind, score)

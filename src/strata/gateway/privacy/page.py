@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -47,6 +47,20 @@ PARTICLES = frozenset(
         "av",
     ]
 )
+
+
+_ROLES: list[Callable[[str], bool]] = []
+
+
+def role(fits: Callable[[str], bool]) -> int:
+    """A number for the words that fit, with which a page finds them again: each word is judged once, not in each text."""
+    _ROLES.append(fits)
+    return len(_ROLES) - 1
+
+
+@lru_cache(maxsize=32768)
+def _roles(word: str) -> tuple[int, ...]:
+    return tuple(number for number, fits in enumerate(_ROLES) if fits(word))
 
 
 class Token(NamedTuple):
@@ -93,7 +107,7 @@ def lexicon() -> Lexicon:
 class Page:
     """A text with its words in order and, for each word, where it stands."""
 
-    __slots__ = ("line", "numbered", "text", "words")
+    __slots__ = ("line", "marked", "numbered", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -103,19 +117,23 @@ class Page:
             if token.shape != ".":
                 self.words.setdefault(token.lower, []).append(at)
         self.numbered = "0" in self.words
+        self.marked: dict[int, list[int]] = {}
+        for word, places in self.words.items():
+            for number in _roles(word):
+                self.marked.setdefault(number, []).extend(places)
 
-    def around(
-        self, fits: Callable[[str], bool], before: int, after: int, number_within: int = 0
-    ) -> list[tuple[int, int]]:
-        """Stretches of the text around words that fit, merged where they touch. `number_within`: only words with a
+    def around(self, number: int, before: int, after: int, number_within: int = 0) -> list[tuple[int, int]]:
+        """Stretches of the text around words of a role, merged where they touch. `number_within`: only words with a
         number among so many words and signs after them.
         """
+        marked = self.marked.get(number)
+        if not marked:
+            return []
+        line = self.line
         spots = [
-            self.line[at].start
-            for word, places in self.words.items()
-            if fits(word)
-            for at in places
-            if not number_within or any(token.shape == "0" for token in self.line[at + 1 : at + 1 + number_within])
+            line[at].start
+            for at in marked
+            if not number_within or any(token.shape == "0" for token in line[at + 1 : at + 1 + number_within])
         ]
         return self.merged(spots, before, after)
 
@@ -137,27 +155,26 @@ class Page:
 
 
 def tokens(text: str) -> list[Token]:
+    new = tuple.__new__
+    return [new(Token, (*one.span(), *_read(one.group()))) for one in TOKEN.finditer(text)]
+
+
+@lru_cache(maxsize=32768)
+def _read(word: str) -> tuple[str, int, str]:
+    """A word in small letters, what the lists know of it, and its shape."""
+    if not (word.isalpha() or (word[0].isalpha() and ("'" in word or "’" in word))):
+        if word[0].isalnum() or word[0] == "_":
+            return "0", 0, "0"
+        return "¶" if word[0] == "\n" else word[0], 0, "."
+    lower = word.lower()
     known = lexicon().known
-    found = []
-    for one in TOKEN.finditer(text):
-        word = one.group()
-        start, end = one.span()
-        if word.isalpha() or (word[0].isalpha() and ("'" in word or "’" in word)):
-            lower = word.lower()
-            bits = known.get(lower, 0)
-            if not bits and lower[-2:] in {"'s", "’s"}:
-                bits = known.get(lower[:-2], 0)
-            if word.islower():
-                shape = "a"
-            elif end - start == 1:
-                shape = "A"
-            elif word.isupper():
-                shape = "AA"
-            else:
-                shape = "Aa" if word[0].isupper() else "aA"
-            found.append(Token(start, end, lower, bits, shape))
-        elif word[0].isalnum() or word[0] == "_":
-            found.append(Token(start, end, "0", 0, "0"))
-        else:
-            found.append(Token(start, end, "¶" if word[0] == "\n" else word[0], 0, "."))
-    return found
+    bits = known.get(lower, 0)
+    if not bits and lower[-2:] in {"'s", "’s"}:
+        bits = known.get(lower[:-2], 0)
+    if word.islower():
+        return lower, bits, "a"
+    if len(word) == 1:
+        return lower, bits, "A"
+    if word.isupper():
+        return lower, bits, "AA"
+    return lower, bits, "Aa" if word[0].isupper() else "aA"
