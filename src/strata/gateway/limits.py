@@ -189,11 +189,16 @@ class Limits:
             async with asyncio.timeout(self.patience):
                 await place
         except TimeoutError:
+            self._passed_on(place)
             raise self._full() from None
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and not self.queue.next():
-                self.under_way -= 1
+            self._passed_on(place)
             raise
+
+    def _passed_on(self, place: asyncio.Future[None]) -> None:
+        """Whoever gives up in the very moment of being woken gives the place to the next."""
+        if place.done() and not place.cancelled() and not self.queue.next():
+            self.under_way -= 1
 
     def _full(self) -> Unavailable:
         return Unavailable(

@@ -153,19 +153,22 @@ class Window:
         block = self._block(amount - self.left)
         for _ in range(10):
             try:
-                add = Add(self.store.partition, self.key, "used", block, ceiling=self.limit)
-                await self.store.records.commit(add, durable=False)
+                await whole(self._taken(block))
             except LimitReached as error:
                 self.used = error.value
                 block = self.limit - error.value
                 if block <= 0 or block + self.left < amount:
                     return False
                 continue
-            self.used += block
-            self.left += block
-            self._later()
             return True
         return False
+
+    async def _taken(self, block: int) -> None:
+        add = Add(self.store.partition, self.key, "used", block, ceiling=self.limit)
+        await self.store.records.commit(add, durable=False)
+        self.used += block
+        self.left += block
+        self._later()
 
     def _block(self, amount: int) -> int:
         return min(max(amount, self.limit // PARTS), self.limit)
@@ -208,18 +211,25 @@ class Slots:
             more = min(max(self.granted, 1), max(self.limit // PARTS, 1))
             while more > 0:
                 try:
-                    await self._commit(more)
+                    await whole(self._grown(more))
                 except LimitReached as error:
                     more = self.limit - error.value
                     continue
-                self.granted += more
                 return self.quick()
             return False
 
     def leave(self) -> None:
         self.taken -= 1
+        self._later()
+
+    def _later(self) -> None:
         if self._timer is None:
             self._timer = self.store.later(IDLE, self._idle)
+
+    async def _grown(self, more: int) -> None:
+        await self._commit(more)
+        self.granted += more
+        self._later()
 
     async def give_back(self) -> None:
         async with self._lock:
@@ -228,7 +238,7 @@ class Slots:
                 return
             self.granted -= spare
             with contextlib.suppress(LimitReached):  # where this process was taken for dead, another has done it
-                await self._commit(-spare)
+                await whole(self._commit(-spare))
 
     async def _commit(self, more: int) -> None:
         place, key = self.store.partition, self.key
@@ -273,6 +283,18 @@ async def tidy(store: Store) -> None:
 
 def _end(record: Record, seconds: float) -> float:
     return float(record.value.get("began", 0.0)) + seconds
+
+
+async def whole(work: Coroutine[None, None, None]) -> None:
+    """Do something to its end, also when whoever waits for it leaves in the middle."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody is left to be told
+        raise
 
 
 async def _quietly(work: Callable[[], Coroutine[None, None, None]]) -> None:
