@@ -61,6 +61,18 @@ def look(page: Page) -> Iterator[Span]:
     if not page.numbered:
         return
     yield from _network(text)
+    numbers = [text[page.line[at].start : page.line[at].end] for at in page.words["0"]]
+    if any(len(number) > 3 and not number.isdigit() for number in numbers):
+        yield from _accounts(text)
+    if "." in text:
+        for one in COORDINATES.finditer(text):
+            yield Span(one.start(), one.end(), "COORDINATES", 0.7)
+    if sum(map(len, numbers)) > 5:
+        yield from phones(text)
+
+
+def _accounts(text: str) -> Iterator[Span]:
+    """Of banks and of currencies; both have letters and digits in one word."""
     for one in IBAN.finditer(text):
         compact = re.sub(r"[ -]", "", one.group())
         if compact[:2].isalpha() and 15 <= len(compact) <= 34 and check.iban(compact):
@@ -69,10 +81,6 @@ def look(page: Page) -> Iterator[Span]:
         value = one.group()
         if value[:2] == "0x" or value[0] in "4LM" or check.bitcoin(value):
             yield Span(one.start(), one.end(), "CRYPTO_WALLET", 0.9)
-    if "." in text:
-        for one in COORDINATES.finditer(text):
-            yield Span(one.start(), one.end(), "COORDINATES", 0.7)
-    yield from phones(text)
 
 
 def _network(text: str) -> Iterator[Span]:
@@ -80,7 +88,7 @@ def _network(text: str) -> Iterator[Span]:
         for one in IP4.finditer(text):
             if all(int(part) < 256 for part in one.group().partition("/")[0].split(".")):
                 yield Span(one.start(), one.end(), "IP_ADDRESS", 0.8)
-    if text.count(":") > 1 or "-" in text or text.count(".") > 1:
+    if text.count(":") > 4 or text.count("-") > 4 or text.count(".") > 1:
         for one in MAC.finditer(text):
             yield Span(one.start(), one.end(), "MAC_ADDRESS", 0.9)
     if text.count(":") > 1:

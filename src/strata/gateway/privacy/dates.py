@@ -21,14 +21,14 @@ YEAR = r"(?:1[89]|20)\d\d"
 TIME = r"(?:[T ,]{1,2}(?:at |um |a las )?\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]\.?m\.?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 DATE = re.compile(
-    rf"(?<![\w./,-])(?:(?:19|20|18)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.]{DAY}(?!\d){TIME}"
+    rf"(?<![\w./,-])(?:(?=\d)(?:(?:19|20|18)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.]{DAY}(?!\d){TIME}"
     rf"|{DAY}[-/.](?:0?[1-9]|1[0-2])[-/.](?:{YEAR}|\d\d)(?![\d./-]\d){TIME}"
     rf"|(?:0?[1-9]|1[0-2])[-/.]{DAY}[-/.](?:{YEAR}|\d\d)(?![\d./-]\d){TIME}"
     rf"|{DAY}[-/ .]{MONTH}[-/ .,]{{1,2}}(?:{YEAR}|\d\d)(?!\w){TIME}"
     rf"|(?:1er|{DAY}(?:st|nd|rd|th|º|\.)?) (?:of |de )?{MONTH}\.?(?:,? (?:del? (?:año )?|of )?{YEAR})?(?!\w){TIME}"
-    rf"|{MONTH}\.? {DAY}(?:st|nd|rd|th)?(?!\d)(?:,? {YEAR})?(?![\w%]){TIME}"
-    rf"|{FULL_MONTH},? (?:del? (?:año )?|of )?{YEAR}(?!\w)|{MONTH}[-/' .]{{1,2}}{YEAR}(?!\w)"
-    rf"|(?:0?[1-9]|1[0-2])/{YEAR}(?![\w/]))",
+    rf"|(?:0?[1-9]|1[0-2])/{YEAR}(?![\w/]))"
+    rf"|(?=[jfmasonedg])(?:{MONTH}\.? {DAY}(?:st|nd|rd|th)?(?!\d)(?:,? {YEAR})?(?![\w%]){TIME}"
+    rf"|{FULL_MONTH},? (?:del? (?:año )?|of )?{YEAR}(?!\w)|{MONTH}[-/' .]{{1,2}}{YEAR}(?!\w)))",
     re.IGNORECASE,
 )
 LONE_YEAR = re.compile(
@@ -65,6 +65,7 @@ AGE = re.compile(
     rf"|(?P<de>\d{{1,3}}[- ]?(?:jährige[rnms]?|Jahre? alte?[rnms]?)|\d{{1,3}}[- ]J(?:ahre|\.)(?! (?:lang|später|nach|vor)))(?!\w))",
     re.IGNORECASE,
 )
+COUNT = re.compile(WORDS)
 YEAR_WORD = re.compile(r"\b(?:año|year|jahr) \Z", re.IGNORECASE)
 DIGITS = re.compile(r"\d+")
 
@@ -137,9 +138,12 @@ def look(page: Page) -> Iterator[Span]:
         if stems in page.marked:
             for one in pattern.finditer(text):
                 yield Span(*one.span(group), "DATE", 0.5)
-    for start, end in page.around(OF_AGE, 36, 48):
+    counted = {*page.words.get("0", ()), *page.marked.get(COUNTED, ())}
+    if not counted:
+        return
+    for start, end in page.around(OF_AGE, 36, 48, counted, range(-9, 10)):
         yield from _ages(text, start, end)
-    for start, end in page.around(SAID_OF_AGE, 12, 36, number_within=3) if page.numbered else ():
+    for start, end in page.around(SAID_OF_AGE, 12, 36, page.words.get("0", ()), range(1, 4)):
         yield from _ages(text, start, end)
 
 
@@ -159,6 +163,7 @@ def _aged(word: str) -> bool:
 
 
 OF_AGE, SAID_OF_AGE = role(_aged), role(SAID.__contains__)
+COUNTED = role(lambda word: COUNT.match(word) is not None)
 NAMED: tuple[tuple[int, re.Pattern[str], str | int], ...] = (
     (role(lambda word: word.startswith(MONTHS)), IN_MONTH, "month"),
     (role(lambda word: word.startswith(DAYS)), WEEKDAY, 0),

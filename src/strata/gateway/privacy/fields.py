@@ -495,7 +495,7 @@ STEMS = tuple(stem for stem in _STEMS if len(stem) >= 4)
 
 def look(page: Page) -> Iterator[Span]:
     """Values with their name before them."""
-    for start, end in page.around(NAMES_OF_VALUES, 24, 72, number_within=10) if page.numbered else ():
+    for start, end in page.around(NAMES_OF_VALUES, 24, 72, page.words.get("0", ()), range(1, 11)):
         yield from _labelled(page.text, start, end)
     yield from _described(page)
 

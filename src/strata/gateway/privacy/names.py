@@ -157,7 +157,7 @@ def whole_names(line: Sequence[Token]) -> list[str]:
 
 def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
     """The tag of each word and how sure it is, from left to right."""
-    table = weights()
+    look_up = weights().get
     whole = whole_names(line)
     result: list[tuple[str, float]] = []
     last, small = "O", without_capitals(line)
@@ -168,13 +168,11 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
                 last = last if token.lower in PARTICLES else "O"
             continue
         o = p = l = g = 0.0  # noqa: E741 - the four tags
-        for clue in clues(line, at, last, whole):
-            weight = table.get(clue)
-            if weight:
-                o += weight[0]
-                p += weight[1]
-                l += weight[2]  # noqa: E741
-                g += weight[3]
+        for weight in filter(None, map(look_up, clues(line, at, last, whole))):
+            o += weight[0]
+            p += weight[1]
+            l += weight[2]  # noqa: E741
+            g += weight[3]
         tag, score = max((("P", p), ("L", l), ("G", g)), key=lambda pair: pair[1])
         sure = 1 / (1 + math.exp(min(60.0, max(-60.0, (o - LEAN - score) / 4))))
         last = tag if sure >= 0.5 else "O"

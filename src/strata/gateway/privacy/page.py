@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -122,20 +122,17 @@ class Page:
             for number in _roles(word):
                 self.marked.setdefault(number, []).extend(places)
 
-    def around(self, number: int, before: int, after: int, number_within: int = 0) -> list[tuple[int, int]]:
-        """Stretches of the text around words of a role, merged where they touch. `number_within`: only words with a
-        number among so many words and signs after them.
+    def around(
+        self, number: int, before: int, after: int, beside: Collection[int] | None = None, reach: range = range(0)
+    ) -> list[tuple[int, int]]:
+        """Stretches of the text around words of a role, merged where they touch. `beside`: only words that have one of
+        these words and signs so far away.
         """
-        marked = self.marked.get(number)
-        if not marked:
-            return []
-        line = self.line
-        spots = [
-            line[at].start
-            for at in marked
-            if not number_within or any(token.shape == "0" for token in line[at + 1 : at + 1 + number_within])
-        ]
-        return self.merged(spots, before, after)
+        marked = self.marked.get(number, ())
+        if beside is not None:
+            near = {other - away for other in beside for away in reach} if marked else set()
+            marked = [at for at in marked if at in near]
+        return self.merged([self.line[at].start for at in marked], before, after) if marked else []
 
     def merged(self, spots: Iterable[int], before: int, after: int) -> list[tuple[int, int]]:
         stretches: list[tuple[int, int]] = []
