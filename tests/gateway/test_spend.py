@@ -19,6 +19,7 @@ from strata.budgets import PERIODS, period, resets_at, terms
 from strata.errors import BudgetExhausted, Conflict
 from strata.gateway.lease import Lease, mine, surely_dead
 from strata.gateway.spend import Bill, Quote, Reservation, Spend
+from strata.ports.records import Put
 from strata.types import Budget, Money, Subject, Usage
 
 PAYER = Subject("t", "research", "ines", "helper", "key_1")
@@ -428,3 +429,20 @@ async def test_many_at_once_over_one_sqlite_file_never_pass_the_limit(tmp_path: 
     finally:
         for store in stores:
             await store.close()
+
+
+async def test_a_reservation_of_the_first_version_is_settled_after_an_upgrade():
+    records = MemoryRecords()
+    old = {
+        "quote": {
+            "request": "r-old", "payer": {"tenant": "t", "department": "research", "person": "ines"}, "model": "m",
+            "provider": "openai", "operation": "chat", "estimate": 700, "currency": "USD",
+        },
+        "counters": [], "at": "2026-08-31T20:00:00Z", "lease": "lease_x|elsewhere|1|2", "seen": 0,
+    }  # fmt: skip
+    await records.commit(Put("t/reservations", "r-old", old))
+    assert await till(records).reconcile(lambda _: False) == 1
+    row = await records.get("t/calls/2026-08", "r-old")
+    assert row is not None
+    assert (row.value["outcome"], row.value["cost"]) == ("reconciled", 700)
+    assert await records.get("t/reservations", "r-old") is None

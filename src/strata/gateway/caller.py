@@ -50,3 +50,8 @@ class Ask:
     reuse: bool = True
     retrieved: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
     arrived: float = field(default_factory=time.perf_counter)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are asked for."""
+        return int(self.body.get("n") or 1) if self.operation == "images" else 0

@@ -19,8 +19,8 @@ from strata.errors import StrataError, UpstreamBroken
 from strata.gateway import speaking
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask
-from strata.gateway.estimate import prompt_bound
 from strata.gateway.ids import fresh_id
+from strata.gateway.prices import manner
 from strata.gateway.routing.attempts import Attempts
 from strata.gateway.routing.target import Route, Target
 from strata.gateway.spend import Outcome
@@ -70,7 +70,8 @@ class Shadows:
         quote, dialect = original.reservation.quote, original.dialect
         target = Target(route.deployment.name, (route,))
         payer = Subject(quote.payer.tenant, quote.payer.department, "")
-        estimate = 0 if dialect.FREE else target.worst(prompt_bound(ask.body, target.count), original.most)
+        prompt = target.prompt(ask.operation, ask.body)
+        estimate = 0 if dialect.FREE else target.worst(prompt, original.most, ask.pictures, manner(ask.body))
         copy = replace(
             quote,
             request=ask.request,

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
+
+import msgspec
 
 from strata import budgets as rules
 from strata.budgets import Terms
@@ -388,7 +390,11 @@ def _open_value(reservation: Reservation) -> Json:
 
 
 def _revived(record: Record) -> Reservation:
+    """A reservation as it was written, also by the first version, which wrote it in whole words."""
     value = record.value
+    if "quote" in value:
+        old = msgspec.convert(value, Reservation)
+        return replace(old, lease=old.lease.partition("|")[0])
     quote = Quote(record.key, Subject(*value["p"]), *cast(Any, value["q"]), *cast(Any, value["s"]))
     at = datetime.fromtimestamp(value["t"], UTC)
     return Reservation(quote, tuple(value["b"]), at, value["l"], value["v"])
