@@ -276,12 +276,13 @@ def figures(one: Running, count: int) -> dict[str, object]:
 
 
 def ratios(ours: Running, other: Running) -> dict[str, object]:
-    """What we cost of what it costs: of the medians, and the least and the most of any round."""
+    """What we cost of what it costs: of the medians, of the cheapest rounds, and the range over the rounds."""
     result: dict[str, object] = {}
     for kind in CHECKS:
         rounds = [mine / max(theirs, 1e-6) for mine, theirs in zip(ours.cost[kind], other.cost[kind], strict=True)]
         medians = statistics.median(ours.cost[kind]) / max(statistics.median(other.cost[kind]), 1e-6)
         result[kind] = round(medians, 2)
+        result[f"{kind}_cheapest"] = round(min(ours.cost[kind]) / max(min(other.cost[kind]), 1e-6), 2)
         result[f"{kind}_range"] = [round(min(rounds), 2), round(max(rounds), 2)]
     return result
 
