@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from strata.gateway.privacy.page import COMMON, COUNTRY, FAMILY, GIVEN, NATION, PARTICLES, PLACE, Page, Token, lexicon
@@ -67,13 +67,13 @@ HOSPITAL = re.compile(
 
 
 @cache
-def weights() -> dict[str, tuple[float, ...]]:
-    """What each clue speaks for: weights of neither, person, place, organisation."""
+def weights() -> dict[str, tuple[int, ...]]:
+    """What each clue speaks for: weights of neither, person, place, organisation, in sixteenths."""
     text = (files("strata.gateway.privacy") / "lexicon" / "weights.txt").read_text("utf-8")
     found = {}
     for line in text.split("\n")[:-1]:
         clue, _, numbers = line.rpartition("\t")
-        found[clue] = tuple(int(number) / 16 for number in numbers.split(" "))
+        found[clue] = tuple(map(int, numbers.split(" ")))
     return found
 
 
@@ -135,7 +135,6 @@ def clues(line: Sequence[Token], at: int, last: str, whole: Sequence[str]) -> li
 
 def whole_names(line: Sequence[Token]) -> list[str]:
     """For each word whether it stands in the whole name of a place or country of up to four words."""
-    book = lexicon()
     found = [""] * len(line)
     for at, token in enumerate(line):
         if not token.bits & (PLACE | COUNTRY) and token.lower not in {"el", "la", "los", "las", "san", "new", "u"}:
@@ -148,11 +147,17 @@ def whole_names(line: Sequence[Token]) -> list[str]:
             if not part.lower[0].isalpha() and part.lower not in "-'.":
                 break
             name += (" " if name and part.start > line[at + reach - 1].end else "") + part.lower
-            mark = "L" if name in book.countries else "l" if name in book.places else ""
+            mark = _mark(name)
             if mark:
                 for inside in range(at, at + reach + 1):
                     found[inside] = mark
     return found
+
+
+@lru_cache(maxsize=16384)
+def _mark(name: str) -> str:
+    book = lexicon()
+    return "L" if book.country(name) else "l" if book.place(name) else ""
 
 
 def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
@@ -167,14 +172,14 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
             if token.shape != "." or token.lower not in "-'’.":
                 last = last if token.lower in PARTICLES else "O"
             continue
-        o = p = l = g = 0.0  # noqa: E741 - the four tags
+        o = p = l = g = 0  # noqa: E741 - the four tags
         for weight in filter(None, map(look_up, clues(line, at, last, whole))):
             o += weight[0]
             p += weight[1]
             l += weight[2]  # noqa: E741
             g += weight[3]
         tag, score = max((("P", p), ("L", l), ("G", g)), key=lambda pair: pair[1])
-        sure = 1 / (1 + math.exp(min(60.0, max(-60.0, (o - LEAN - score) / 4))))
+        sure = 1 / (1 + math.exp(min(60.0, max(-60.0, ((o - score) / 16 - LEAN) / 4))))
         last = tag if sure >= 0.5 else "O"
         result.append((last, sure))
     return result
@@ -183,12 +188,11 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
 def look(page: Page) -> Iterator[Span]:
     """People, places (countries apart), organisations and nationalities."""
     text, line = page.text, page.line
-    book = lexicon()
     strict = german(page)
     for taken, first, last, score in _runs(line, tagged(line)):
         tag, start, end = taken, line[first].start, line[last].end
         value = text[start:end]
-        known = value.lower() in book.countries or value.lower() in book.places
+        known = _mark(value.lower())
         if strict and not known and score < GERMAN_SURE and not _named(tag, line[first : last + 1]):
             continue
         if not known and score < PLAIN_SURE and _plain(line[first : last + 1]):
@@ -203,7 +207,7 @@ def look(page: Page) -> Iterator[Span]:
             title = HONORIFIC.search(text, max(0, start - 14), start)
             yield Span(title.start() if title and "\n" not in title.group() else start, end, "PERSON", score)
         elif tag == "L":
-            yield Span(start, end, "COUNTRY" if value.lower() in book.countries else "LOCATION", score)
+            yield Span(start, end, "COUNTRY" if known == "L" else "LOCATION", score)
         else:
             yield Span(start, end, "HOSPITAL" if HOSPITAL.search(value) else "ORGANISATION", score)
     for token in line:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -73,35 +75,63 @@ class Token(NamedTuple):
     shape: str
 
 
+_WHOLE_PLACE, _WHOLE_COUNTRY, _WORD_BITS, _BITS = 64, 128, 63, 8
+_HASH = (1 << (64 - _BITS)) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """`known` has what the lists say about a word, as bits; `places` and `countries` are whole names in small letters."""
+    """What the lists say about words and whole names in small letters: `rows` has for each, in order, 56 bits of its
+    hash and what is known of it. The words themselves would take ten times the memory.
+    """
 
-    known: dict[str, int]
-    places: frozenset[str]
-    countries: frozenset[str]
+    rows: array[int]
+
+    def bits(self, word: str) -> int:
+        return self._find(word) & _WORD_BITS
+
+    def place(self, name: str) -> bool:
+        return bool(self._find(name) & _WHOLE_PLACE)
+
+    def country(self, name: str) -> bool:
+        return bool(self._find(name) & _WHOLE_COUNTRY)
+
+    def _find(self, name: str) -> int:
+        key = (hash(name) & _HASH) << _BITS
+        at = bisect_left(self.rows, key)
+        return self.rows[at] ^ key if at < len(self.rows) and self.rows[at] >> _BITS == key >> _BITS else 0
 
 
 @cache
 def lexicon() -> Lexicon:
-    def lines(name: str) -> list[str]:
-        return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
+    noted = sorted((hash(name) & _HASH) << _BITS | bit for name, bit in _noted())
+    rows = array("Q")
+    for row in noted:
+        if rows and rows[-1] >> _BITS == row >> _BITS:
+            rows[-1] |= row
+        else:
+            rows.append(row)
+    return Lexicon(rows)
 
-    known: dict[str, int] = {}
+
+def _noted() -> Iterator[tuple[str, int]]:
     for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
-        for word in lines(name):
-            known[word] = known.get(word, 0) | bit
-    for word in lines("nationalities"):
+        for word in _lines(name):
+            yield word, bit
+    for word in _lines("nationalities"):
         for form in (f"{word}s", word.removesuffix("man") + "men", word.removesuffix("man") + "woman"):
             if form != word + "men" and form != word + "woman":
-                known[form] = known.get(form, 0) | NATION
-    places, countries = lines("places"), lines("countries")
-    for names, bit in ((places, PLACE), (countries, COUNTRY)):
-        for name in names:
+                yield form, NATION
+    for kind, bit, whole in (("places", PLACE, _WHOLE_PLACE), ("countries", COUNTRY, _WHOLE_COUNTRY)):
+        for name in _lines(kind):
+            yield name, whole
             for word in re.findall(r"[^\W\d_]{2,}", name):
                 if word not in PARTICLES:
-                    known[word] = known.get(word, 0) | bit
-    return Lexicon(known, frozenset(places), frozenset(countries))
+                    yield word, bit
+
+
+def _lines(name: str) -> list[str]:
+    return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
 
 
 class Page:
@@ -164,10 +194,10 @@ def _read(word: str) -> tuple[str, int, str]:
             return "0", 0, "0"
         return "¶" if word[0] == "\n" else word[0], 0, "."
     lower = word.lower()
-    known = lexicon().known
-    bits = known.get(lower, 0)
+    known = lexicon()
+    bits = known.bits(lower)
     if not bits and lower[-2:] in {"'s", "’s"}:
-        bits = known.get(lower[:-2], 0)
+        bits = known.bits(lower[:-2])
     if word.islower():
         return lower, bits, "a"
     if len(word) == 1:
