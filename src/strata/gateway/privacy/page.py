@@ -116,21 +116,22 @@ def lexicon() -> Lexicon:
 
 def _noted() -> Iterator[tuple[str, int]]:
     for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
-        for word in _lines(name):
+        for word in words_of(name):
             yield word, bit
-    for word in _lines("nationalities"):
+    for word in words_of("nationalities"):
         for form in (f"{word}s", word.removesuffix("man") + "men", word.removesuffix("man") + "woman"):
             if form != word + "men" and form != word + "woman":
                 yield form, NATION
     for kind, bit, whole in (("places", PLACE, _WHOLE_PLACE), ("countries", COUNTRY, _WHOLE_COUNTRY)):
-        for name in _lines(kind):
+        for name in words_of(kind):
             yield name, whole
             for word in re.findall(r"[^\W\d_]{2,}", name):
                 if word not in PARTICLES:
                     yield word, bit
 
 
-def _lines(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
+    """A list of the folder `lexicon`, one entry a line."""
     return (files("strata.gateway.privacy") / "lexicon" / f"{name}.txt").read_text("utf-8").split("\n")[:-1]
 
 
