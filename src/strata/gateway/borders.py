@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from strata.access import Access
 from strata.errors import Invalid
 from strata.gateway.options import Deployment
-from strata.gateway.residency import DataFacts, Whereabouts, allowed
+from strata.gateway.residency import DataFacts, Whereabouts, allowed, strictest
 from strata.gateway.router import Objection
 from strata.gateway.routing.target import Route
 
@@ -21,7 +21,9 @@ MAX_KNOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Borders:
-    """`region` is where the tenant is at home; `default` the classification of a call that says nothing of itself."""
+    """`region` is where the tenant is at home; `default` the classification of a call that says nothing of
+    itself, and the least of one that does: nobody opens a border by saying so.
+    """
 
     access: Access
     region: str
@@ -33,7 +35,8 @@ class Borders:
         """Why a call with such data may not go to a deployment; None where it may go to every one. Raises `Invalid` for
         a classification that does not exist.
         """
-        name = (classification or self.default, frozenset(labels))
+        said = strictest(classification, self.default) if classification else self.default
+        name = (said, frozenset(labels))
         against = self._known.get(name)
         if against is None:
             if name[0] not in CLASSIFICATIONS:

@@ -28,6 +28,7 @@ from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS
 from strata.gateway.dialects.strings import others
+from strata.gateway.faults import where
 from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
 from strata.gateway.keys import Keys
@@ -406,5 +407,5 @@ def _told(model: str, error: Exception) -> StrataError:
     """What a failure means to the caller; anything that is not ours is nonsense from the vendor."""
     if isinstance(error, StrataError):
         return error
-    log.error("the vendor of %r answered with something that cannot be read", model, exc_info=error)
+    log.error("the vendor of %r answered with something that cannot be read: %s", model, where(error))
     return UpstreamBroken(f"the vendor of {model!r} answered with something that cannot be read")

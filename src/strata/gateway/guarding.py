@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from strata import plugins
 from strata.errors import Misconfigured
+from strata.gateway.faults import where
 from strata.gateway.guardrail import Guardrail, Submission
 from strata.gateway.options import GuardrailOptions
 
@@ -48,8 +49,8 @@ class Guards:
             if (close := getattr(guardrail, "close", None)) is not None:
                 try:
                     await close()
-                except Exception:
-                    log.exception("the guardrail %r could not be closed", guardrail.name)
+                except Exception as error:
+                    log.error("the guardrail %r could not be closed: %s", guardrail.name, where(error))  # noqa: TRY400
 
 
 def _concerns(rule: GuardrailOptions, model: str, department: str) -> bool:

@@ -8,12 +8,16 @@ dialect says where in its JSON texts stand (`gateway/dialects`), and a guardrail
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from strata.errors import Refused, StrataError, Unavailable
+from strata.gateway.faults import where
 from strata.types import Json, Subject
+
+log = logging.getLogger(__name__)
 
 Place = Literal["system", "input", "retrieved", "tool", "output"]
 """Where a text stands: instructions; what people say; passages and the results of tools; arguments of tool calls; the
@@ -131,4 +135,5 @@ def stopped(name: str, error: Exception) -> Blocked:
     """What a guardrail's error means for the call: a refusal is one, and whatever else is a broken guardrail."""
     if isinstance(error, Refused):
         return Blocked(name, error)
+    log.error("the guardrail %r is broken: %s", name, where(error))
     return Blocked(name, Unavailable(f"the guardrail {name!r} is broken, so nothing passes; tell an operator"))

@@ -24,6 +24,7 @@ from strata.gateway.answering import Answered, Ended
 from strata.gateway.asked import OPERATIONS, Gone, Headers, Message, Receive, Scope
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS, media
+from strata.gateway.faults import where
 from strata.gateway.gateway import ModelGateway
 from strata.gateway.keys import Keys
 from strata.gateway.voices import ANTHROPIC, Pairs, Voice, error_headers, voice_of
@@ -71,8 +72,8 @@ class Door:
             return
         except StrataError as error:
             await _refuse(send, voice, error)
-        except Exception:
-            log.exception("the gateway failed at %s %s", scope["method"], scope["path"])
+        except Exception as error:
+            log.error("the gateway failed at %s %.200r: %s", scope["method"], scope["path"], where(error))  # noqa: TRY400
             await _refuse(send, voice, StrataError("something went wrong in the gateway; it has been recorded"))
 
     async def _other(self, path: str, voice: Voice, headers: Headers, scope: Scope, send: Send) -> None:

@@ -18,6 +18,7 @@ from strata.errors import NotFound, StrataError
 from strata.events import TranscriptRead, TranscriptsErased
 from strata.gateway.call import Call
 from strata.gateway.caller import Caller
+from strata.gateway.faults import where
 from strata.gateway.spend import Bill
 from strata.ports.records import Delete, Put, Records, every
 from strata.types import Json, Principal, now
@@ -45,8 +46,8 @@ class Transcripts:
 
     async def keep(self, caller: Caller, call: Call, bill: Bill) -> None:
         """Write one call down. What cannot be written is told in the log, without its words."""
-        asked = [(text.place, text.value) for text in call.dialect.request_texts(call.ask.body)]
         try:
+            asked = [(text.place, text.value) for text in call.dialect.request_texts(call.ask.body)]
             words = await asyncio.to_thread(self._words, asked, "".join(call.words or ()))
             at = self.clock()
             day = at.date().isoformat()
@@ -65,8 +66,8 @@ class Transcripts:
             await self.records.commit(Put(self._day(day), call.ask.request, value), Put(self._days, day, {}), events=[])
         except StrataError as error:
             log.warning("the transcript of %s could not be kept: %s", call.ask.request, error)
-        except Exception:
-            log.exception("the transcript of %s could not be made", call.ask.request)
+        except Exception as error:
+            log.error("the transcript of %s could not be made: %s", call.ask.request, where(error))  # noqa: TRY400
 
     async def show(self, principal: Principal, request: str) -> Json:
         """One transcript. Raises `Forbidden` without the right to audit, `NotFound`; leaves a fact on the record."""

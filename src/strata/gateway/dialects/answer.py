@@ -176,9 +176,11 @@ def _filled(blocks: list[Json], words: dict[str, str], calls: dict[str, Json]) -
             start, at[kind] = at[kind], at[kind] + _length(block)
             rest = {name: value for name, value in block.items() if name != "length"}
             yield {**rest, kind: words[kind][start : at[kind]]}
+        elif kind in words:
+            continue  # words that the message itself does not say have passed no guardrail
         elif kind == "tool_use":
             if (call := calls.pop(str(block.get("id")), None)) is not None:
-                yield {**call, **block}
+                yield {**block, **call}
         else:
             yield block
 

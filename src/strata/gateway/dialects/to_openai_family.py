@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from strata.errors import Invalid
 from strata.types import Json
 
 OURS = ("provider_fields", "reasoning_signature")
@@ -58,6 +59,15 @@ def fetches(body: Json, model: str) -> bool:
         isinstance(it, dict) and "function" not in it and it.get("type") not in {"function", "custom"} for it in tools
     )
     return own or any(body.get(name) for name in SEARCHES) or model.endswith(":online") or "compound" in model
+
+
+def must_stay(body: Json, *, placed: bool) -> None:
+    """Raise `Invalid` where a caller would have another model answer than the one it may call, and that is priced; or,
+    where the settings say in which region or under which agreement that is, another host.
+    """
+    for name in ("models", "route", "preset", *(("provider",) if placed else ())):
+        if body.get(name):
+            raise Invalid(f"{name!r} would let another model or host answer; ask for one by its name here", param=name)
 
 
 def without_foreign(message: Any) -> Any:

@@ -164,6 +164,8 @@ class OpenAI:
         return body
 
     def _own_chat(self, body: Json) -> None:
+        if self.row == "openrouter":
+            wanted.must_stay(body, placed=bool(self.deployment.region or self.deployment.agreements))
         if self.limit == "max_tokens" and "max_completion_tokens" in body:
             limit = body.pop("max_completion_tokens")
             if body.get("max_tokens") is None:
