@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -187,6 +188,9 @@ async def started(peer: Peer, cache: Path, home: Path, address: str, models: dic
         stop(process)
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise Unavailable(f"{error} {' '.join(last)[:200]}".strip()) from None
+    except BaseException:
+        stop(process)
+        raise
     running.start_s = time.perf_counter() - begun
     running.fresh_mb = running.memory()
     return running
@@ -314,6 +318,7 @@ def main() -> None:
         parser.error(f"no peers called {', '.join(unknown)}; there are {', '.join(names)}")
     if arguments.cache.resolve().is_relative_to(ROOT):
         parser.error("the cache folder must be outside of the repository")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     peers = [peer for peer in PEERS if peer.name in wanted]
     kept, skipped = asyncio.run(compare(peers, arguments.cache, arguments.mock, arguments.rounds, arguments.requests))
     say(table(kept))

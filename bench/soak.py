@@ -5,8 +5,8 @@
 Plain answers, streams, requests that the gateway refuses, vendors that fail, and clients that hang up in the middle of a
 stream; every text differs, so that nothing repeats that a cache could keep. Memory is sampled after every 1 %. The first
 fifth is warm-up. Flat means less than 5 MB more at the end than after the warm-up, by the line through the samples.
-`--trace N` lets the worker tell which N lines of code hold more memory at the end than after the warm-up (slower).
-Prints progress on stderr and one JSON object as the last line. Needs Linux, for /proc.
+`--trace N` lets the worker tell which N lines of code hold more memory at the end than after the warm-up; it is slow,
+and what it remembers counts as memory. Prints progress on stderr and one JSON object as the last line. Needs Linux.
 """
 
 from __future__ import annotations
@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=500_000)
     parser.add_argument("--trace", type=int, default=0, metavar="N", help="tell the N lines of code that grew most")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(json.dumps(asyncio.run(run(arguments.requests, arguments.trace))))
 
 
