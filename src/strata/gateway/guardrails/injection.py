@@ -2,13 +2,12 @@
 tools return.
 
 Options:
-* `threshold` (0.5): the score from which a text counts as an attack;
+* `threshold` (0.5): the score from which what people say counts as an attack;
+* `retrieved_threshold` (0.3): the same for passages and results of tools, where a mistake costs no more than a sentence;
 * `action` (`refuse`): what happens to what people say; `flag` lets it through and tells of it;
 * `retrieved` (`neutralise`): what happens to passages and results of tools; `neutralise` puts a note in place of the
   suspicious sentences, `refuse` and `flag` as above;
 * `places` (`["input", "retrieved"]`): where to look;
-* `orders` (false): in passages and results of tools, also take the one sentence that asks a model for anything at all;
-  manuals, which are full of instructions to people, lose some of theirs;
 * `meaning` (true): compare meanings with the embedded MiniLM, too; without it, it is quicker and finds less.
 
 How well it does is in `bench/README.md`. No detector finds every attack: give tools only the rights that the reader has.
@@ -22,21 +21,20 @@ from typing import Any
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Submission, Text, Watch
-from strata.gateway.injection.scorer import THRESHOLD, Scorer, Span, scorer
+from strata.gateway.injection.scorer import RETRIEVED, THRESHOLD, Scorer, Span, scorer
 
 PLACES = ("input", "retrieved")
 NOTE = "[a sentence that tried to steer the assistant was taken out here]"
-FACTS = {"threshold", "action", "retrieved", "places", "orders", "meaning"}
+FACTS = {"threshold", "retrieved_threshold", "action", "retrieved", "places", "meaning"}
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """`actions` says for each place what is done there."""
+    """`actions` says for each place what is done there, `thresholds` from which score."""
 
     scorer: Scorer
-    threshold: float
+    thresholds: Mapping[str, float]
     actions: Mapping[str, str]
-    orders: bool = False
     name: str = "injection"
 
     async def request(self, submission: Submission) -> None:
@@ -49,14 +47,13 @@ class Injection:
         return None
 
     async def _look(self, submission: Submission, text: Text, action: str) -> None:
-        spans = await self.scorer.spans(text.value)
-        found = [span for span in spans if span.score >= self.threshold]
+        threshold = self.thresholds[text.place]
+        found = [span for span in await self.scorer.spans(text.value) if span.score >= threshold]
         if action == "neutralise":
-            narrow = [await self.scorer.narrowed(text.value, span, self.threshold) for span in found]
+            narrow = [await self.scorer.narrowed(text.value, span, threshold) for span in found]
             found = [span for several in narrow for span in several]
-        if self.orders and text.place == "retrieved":
-            order = await self.scorer.order(text.value)
-            found += [order] if order is not None and order.score >= self.threshold else []
+        if not found or action != "refuse":
+            found += [span for span in await self.scorer.foreign(text.value) if span.score >= threshold]
         found = _merged(sorted(found, key=lambda span: span.start))
         verdict = {"refuse": "refused", "neutralise": "masked", "flag": "flagged"}[action]
         submission.findings += [
@@ -94,20 +91,28 @@ def _without(text: str, spans: list[Span]) -> str:
 
 def make(options: Mapping[str, Any]) -> Injection:
     wrong = [f"the guardrail 'injection' does not know {name!r}" for name in set(options) - FACTS]
-    threshold, places = options.get("threshold", THRESHOLD), options.get("places", list(PLACES))
+    thresholds = {
+        "input": options.get("threshold", THRESHOLD),
+        "retrieved": options.get("retrieved_threshold", RETRIEVED),
+    }
+    places = options.get("places", list(PLACES))
     action, retrieved = options.get("action", "refuse"), options.get("retrieved", "neutralise")
-    meaning, orders = options.get("meaning", True), options.get("orders", False)
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
-        wrong.append("the guardrail 'injection' takes a threshold between 0 and 1")
+    meaning = options.get("meaning", True)
+    if not all(_share(value) for value in thresholds.values()):
+        wrong.append("the guardrail 'injection' takes thresholds between 0 and 1")
     if action not in {"refuse", "flag"}:
         wrong.append("the guardrail 'injection' takes action = 'refuse' or 'flag'")
     if retrieved not in {"neutralise", "refuse", "flag"}:
         wrong.append("the guardrail 'injection' takes retrieved = 'neutralise', 'refuse' or 'flag'")
     if not isinstance(places, list | tuple) or not places or not set(places) <= set(PLACES):
         wrong.append(f"the guardrail 'injection' takes places out of {list(PLACES)}")
-    if not isinstance(meaning, bool) or not isinstance(orders, bool):
-        wrong.append("the guardrail 'injection' takes meaning and orders = true or false")
+    if not isinstance(meaning, bool):
+        wrong.append("the guardrail 'injection' takes meaning = true or false")
     if wrong:
         raise Misconfigured(wrong)
     actions = {place: retrieved if place == "retrieved" else action for place in places}
-    return Injection(scorer(meaning=meaning), float(threshold), actions, orders)
+    return Injection(scorer(meaning=meaning), thresholds, actions)
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1

@@ -1,9 +1,9 @@
 """How much a text tries to steer a model that reads it, from 0 to 1.
 
 A linear classifier, `attack`, looks at every window of a text in every reading of it. Features of letters decide the
-clear windows; the rest are compared by meaning as well, with the embedded MiniLM. A second one, `order`, finds the one
-sentence of a passage that asks a model for something, however harmless: a mail that suddenly wants a poem. The weights
-are learnt by `bench/train_injection.py`; figures on collections that were not learnt from are in `bench/README.md`.
+clear windows; the rest are compared by meaning as well, with the embedded MiniLM. A second one, `order`, finds sentences
+that ask whoever answers for something, however harmless, and `foreign` weighs whether they belong where they stand: a
+mail that suddenly wants a poem. The weights are learnt by `bench/train_injection.py`; figures on collections that were not learnt from are in `bench/README.md`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from typing import Any
 import numpy as np
 
 from strata.gateway.injection.features import hashed, structure
-from strata.gateway.injection.reading import LONGEST, decoded, plain, sentences, windows
+from strata.gateway.injection.foreign import Block, blocks, surroundings, weighed
+from strata.gateway.injection.reading import LONGEST, WINDOW, decoded, plain, sentences, windows
 from strata.gateway.meaning import Embedder, embedder
 
-THRESHOLD = 0.5
+THRESHOLD, RETRIEVED = 0.5, 0.3
+"""The shipped thresholds of what people say and of passages, where a mistake costs no more than a sentence."""
 QUIET, LOUD = -2.0, 4.0
 """Log odds beyond which the letters alone decide."""
-PRIOR, LOOKS = 1.3, 0.5
+PRIOR, LOOKS = 1.0, 0.5
 """Log odds taken off: training saw as many attacks as harmless texts, and the world does not; and a text of many windows
 has many chances to look like one (this times the logarithm of their number)."""
-ORDER, GAP = 5.0, 4.0
-"""Log odds that an order needs, and by how much it has to stand out from every other sentence of its passage: a manual
-is full of instructions to people, and they look alike."""
-ORDER_LOOKS = 4
-"""Sentences of a passage that are compared by meaning: those that look most like an order by their letters."""
+FOREIGN, FOREIGN_LOOKS = 1.0, 0.5
+"""The same for sentences that do not belong where they stand, and for texts of many blocks."""
+CANDIDATES, UNLIKE = 3, -1.0
+"""Sentences of a block that are compared by meaning: those that look most like an order, from these log odds."""
+MAX_BLOCKS, LONG = 256, 4000
 BESIDE = 4.0
 """Log odds by which a sentence may be less suspicious than the worst of its window and still be taken out with it."""
 MEANING_SCALE = 4.0
@@ -53,6 +55,18 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """The sentence `at` of a block that it may not belong to, and what is known of both."""
+
+    block: Block
+    at: int
+    shown: str
+    features: tuple[Any, Any]
+    looks: Any
+    attack: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """`embedder` None means letters alone: quicker, and blinder to words that were not learnt."""
 
@@ -60,8 +74,9 @@ class Scorer:
     embedder: Embedder | None = None
 
     async def score(self, text: str) -> float:
-        """The highest score of any window; 0 for an empty text."""
-        return max((span.score for span in await self.spans(text)), default=0.0)
+        """The highest score of any window or sentence; 0 for an empty text."""
+        spans = await self.spans(text)
+        return max((span.score for span in [*spans, *await self.foreign(text)]), default=0.0)
 
     async def spans(self, text: str) -> list[Span]:
         """Every window with its score, in the order of the text."""
@@ -80,24 +95,42 @@ class Scorer:
         loud = [it for it in judged if it.score >= bar]
         return [Span(span.start + it.start, span.start + it.end, it.score) for it in loud] or [span]
 
-    async def order(self, text: str) -> Span | None:
-        """The sentence of a passage that asks a model for something while no other does, with its score; None for fewer
-        than three sentences.
+    async def foreign(self, text: str) -> list[Span]:
+        """The sentences that ask whoever answers for something and do not belong where they stand, with their scores;
+        none without the embedder, in fewer than three sentences, or in a text that is too long anyway.
         """
-        cuts = [cut for cut in sentences(text) if cut[1] - cut[0] > 15][:MAX_WINDOWS]
-        if len(cuts) < 3:
-            return None
-        shown = [plain(text[start:end]) for start, end in cuts]
-        features, logits = await asyncio.to_thread(self._quick, shown, "order")
-        top = [int(at) for at in np.argsort(logits)[-ORDER_LOOKS:]]
-        if self.embedder is not None:
-            meaning = await self.embedder.vectors([shown[at] for at in top])
-            judged = [self._full(features[at], vector, "order") for at, vector in zip(top, meaning, strict=True)]
-        else:
-            judged = [float(logits[at]) for at in top]
-        ranked = sorted(zip(judged, top, strict=True), reverse=True)
-        (best, at), (second, _) = ranked[0], ranked[1]
-        return Span(*cuts[at], _chance(min(best - ORDER, best - second - GAP)))
+        if self.embedder is None or len(text) > MAX_WINDOWS * WINDOW:
+            return []
+        found = await asyncio.to_thread(self._candidates, text)
+        if not found:
+            return []
+        shown = [one.shown for one in found] + [plain(one.block.beside(one.at)) for one in found]
+        meaning = await self.embedder.vectors(shown)
+        off = FOREIGN_LOOKS * float(np.log(1 + len(text) // LONG))
+        return [
+            self._placed(one, own, other, off)
+            for one, own, other in zip(found, meaning, meaning[len(found) :], strict=False)
+        ]
+
+    def _candidates(self, text: str) -> list[Candidate]:
+        """The likeliest orders by their letters."""
+        found = []
+        for block in blocks(text)[:MAX_BLOCKS]:
+            shown = [plain(block.text[start:end]) for start, end in block.cuts]
+            features, looks = self._quick(shown, "order")
+            top = [int(at) for at in np.argsort(looks)[-CANDIDATES:] if looks[at] > UNLIKE]
+            if top:
+                _, attacks = self._quick([plain(block.text[a:b]) for a, b in windows(block.text)], "attack")
+                found += [Candidate(block, at, shown[at], features[at], looks, float(attacks.max())) for at in top]
+        return sorted(found, key=lambda one: -float(one.looks[one.at]))[:COMPARED]
+
+    def _placed(self, one: Candidate, own: Any, other: Any, off: float) -> Span:
+        order = self._full(one.features, own, "order")
+        attacks = (one.attack, self._full(one.features, own, "attack"))
+        numbers = surroundings(one.block, one.at, one.looks, order, float(own @ other), attacks)
+        start, end = one.block.cuts[one.at]
+        first = one.block.start
+        return Span(first + start, first + end, _chance(weighed(numbers, self.weights) - FOREIGN - off))
 
     async def _judged(self, text: str, cuts: list[tuple[int, int]], off: float) -> list[Span]:
         if not cuts:
