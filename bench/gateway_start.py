@@ -65,7 +65,7 @@ def one_run(folder: Path) -> dict[str, object]:
         while not healthy(port):
             if server.poll() is not None:
                 raise SystemExit("the gateway ended before it was ready")
-            time.sleep(0.005)
+            time.sleep(0.02)
         took, cpu = time.perf_counter() - begun, cpu_seconds(server.pid)
         loaded = Path(f"/proc/{server.pid}/maps").read_text()
         heavy = [name for name in HEAVY if f"site-packages/{name}" in loaded]
