@@ -285,16 +285,25 @@ def _end(record: Record, seconds: float) -> float:
     return float(record.value.get("began", 0.0)) + seconds
 
 
+_running: set[asyncio.Task[None]] = set()
+
+
 async def whole(work: Coroutine[None, None, None]) -> None:
-    """Do something to its end, also when whoever waits for it leaves in the middle."""
+    """Do something to its end, also when whoever waits for it leaves in the middle, who need not wait for that."""
     task = asyncio.get_running_loop().create_task(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody is left to be told
+        _running.add(task)
+        task.add_done_callback(_forgotten)
         raise
+
+
+def _forgotten(task: asyncio.Task[None]) -> None:
+    """Nobody is left to be told how it ended."""
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()
 
 
 async def _quietly(work: Callable[[], Coroutine[None, None, None]]) -> None:
