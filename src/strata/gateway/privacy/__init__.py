@@ -5,11 +5,11 @@ Everything here is pure and offline: text in, spans out. `find` is all that othe
 
 from __future__ import annotations
 
-from strata.gateway.privacy import addresses, contacts, dates, fields, identifiers, names, whole
+from strata.gateway.privacy import addresses, contacts, dates, fields, firms, identifiers, names, whole
 from strata.gateway.privacy.page import Page
 from strata.gateway.privacy.spans import DIRECT, INDIRECT, TYPES, Span, settle
 
-FINDERS = (names.look, contacts.look, fields.look, identifiers.look, addresses.look, dates.look)
+FINDERS = (names.look, firms.look, contacts.look, fields.look, identifiers.look, addresses.look, dates.look)
 
 
 def find(text: str, threshold: float = 0.4) -> list[Span]:

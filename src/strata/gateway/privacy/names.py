@@ -55,6 +55,52 @@ GERMAN = (
     "es",
     "er",
 )
+GERMAN_NOUN = re.compile(
+    r"(?:ung|heit|keit|schaft|ion|tät|ismus|nis|ling|mittel|zahl|stoff|teil|werk|zeit|kunde|wesen|recht|form|gebiet)(?:e|en|n|s|es|er|ern|se|sen)?$"
+)
+GERMAN_ARTICLES = frozenset(
+    [
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "des",
+        "ein",
+        "eine",
+        "einen",
+        "einem",
+        "einer",
+        "eines",
+        "im",
+        "am",
+        "zum",
+        "zur",
+        "vom",
+        "beim",
+        "ins",
+        "ans",
+        "kein",
+        "keine",
+        "keinen",
+        "jeder",
+        "jede",
+        "jedes",
+        "jeden",
+        "dieser",
+        "diese",
+        "dieses",
+        "diesem",
+        "diesen",
+        "welche",
+        "viele",
+        "alle",
+        "manche",
+        "andere",
+        "beide",
+        "mehrere",
+    ]
+)
 LEAN = 1.5
 """How much the tagger leans towards a name: one that is missed leaks, one too many only hides a word."""
 
@@ -193,6 +239,8 @@ def look(page: Page) -> Iterator[Span]:
         tag, start, end = taken, line[first].start, line[last].end
         value = text[start:end]
         known = _mark(value.lower())
+        if strict and tag == "P" and not known and _german_noun(line, first, last):
+            continue
         if strict and not known and score < GERMAN_SURE and not _named(tag, line[first : last + 1]):
             continue
         if not known and score < PLAIN_SURE and _plain(line[first : last + 1]):
@@ -218,6 +266,15 @@ def look(page: Page) -> Iterator[Span]:
 def _plain(words: Sequence[Token]) -> bool:
     """Whether all of it are ordinary words, which take more to be a name."""
     return all(token.bits & COMMON or token.shape == "." for token in words)
+
+
+def _german_noun(line: Sequence[Token], first: int, last: int) -> bool:
+    """Whether it is more likely a noun: the lists know no name in it, and it ends like one or stands behind an article."""
+    words = [token for token in line[first : last + 1] if token.shape != "." and token.lower not in PARTICLES]
+    if not words or any(token.bits & (GIVEN | FAMILY) and not token.bits & COMMON for token in words):
+        return False
+    behind = first > 0 and line[first - 1].lower in GERMAN_ARTICLES
+    return any(GERMAN_NOUN.search(token.lower) for token in words) or (behind and len(words) == 1)
 
 
 def _named(tag: str, words: Sequence[Token]) -> bool:
