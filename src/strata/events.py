@@ -7,16 +7,17 @@ of a document, a question or an answer: reporting must not be able to read those
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
 
 from strata.types import Json, Subject, Usage, new_id, now
+from strata.values import named_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class Event:
     """What all facts have: who did it, where and when."""
 
@@ -45,7 +46,7 @@ class Event:
 # ------------------------------------------------------------------ data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentEvent(Event):
     document: str
     corpus: str
@@ -56,7 +57,7 @@ class DocumentEvent(Event):
         return self.document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentReceived(DocumentEvent):
     """A new or changed document has been staged and waits to be indexed."""
 
@@ -64,7 +65,7 @@ class DocumentReceived(DocumentEvent):
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentIndexed(DocumentEvent):
     """A document's passages can be found."""
 
@@ -73,7 +74,7 @@ class DocumentIndexed(DocumentEvent):
     pages: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentQuarantined(DocumentEvent):
     """A document could not be read; it is kept with the reason and cannot be found."""
 
@@ -81,7 +82,7 @@ class DocumentQuarantined(DocumentEvent):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentRelabelled(DocumentEvent):
     """A document's readers or classification changed."""
 
@@ -90,21 +91,21 @@ class DocumentRelabelled(DocumentEvent):
     access: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentRemoved(DocumentEvent):
     """A document and everything derived from it is gone."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class DocumentRead(DocumentEvent):
     """Somebody opened a document's text or original."""
 
     form: str = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class PassagesFound(Event):
     """A search was answered: which passages this reader was given, under which policy."""
 
@@ -122,7 +123,7 @@ class PassagesFound(Event):
 # ------------------------------------------------------------------ gateway
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class UsageRecorded(Event):
     """A model call ended, in whatever way, and this is what it cost. `outcome`: ok, client-gone, failed, reconciled, cached.
     `model` is our own name for it, `deployment` the one behind it that answered, after so many `attempts`;
@@ -157,7 +158,7 @@ class UsageRecorded(Event):
         return f"{self.tenant}/usage/{self.payer.department}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class CallRefused(Event):
     """The gateway refused a call before it left: over budget, over a limit, blocked by a guardrail."""
 
@@ -176,7 +177,7 @@ class CallRefused(Event):
         return f"{self.tenant}/usage/{self.payer.department}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class GuardrailActed(Event):
     """Guardrails found something in a call. `findings`: guardrail, verdict (refused, masked, flagged), place, reason,
     and the span in characters; never the text itself.
@@ -192,7 +193,7 @@ class GuardrailActed(Event):
         return self.request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class TranscriptRead(Event):
     """Somebody read what was asked and answered in a call."""
 
@@ -203,7 +204,7 @@ class TranscriptRead(Event):
         return self.request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class TranscriptsErased(Event):
     """What one person asked and was answered has been removed."""
 
@@ -215,7 +216,7 @@ class TranscriptsErased(Event):
         return self.person
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class KeyCreated(Event):
     """An API key was made."""
 
@@ -228,7 +229,7 @@ class KeyCreated(Event):
         return self.key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class KeyRevoked(Event):
     """An API key was withdrawn."""
 
@@ -242,7 +243,7 @@ class KeyRevoked(Event):
 # ------------------------------------------------------------------ reporting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class BudgetCrossed(Event):
     """Spending passed a budget's alarm threshold or its limit; told once per threshold and period. `member` says whose
     it is where each has their own.
@@ -265,19 +266,19 @@ class BudgetCrossed(Event):
 # ------------------------------------------------------------------ app
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class SignedIn(Event):
     """Somebody signed in."""
 
     method: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class SignedOut(Event):
     """Somebody signed out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class SessionEvent(Event):
     session: str
     assistant: str
@@ -287,14 +288,14 @@ class SessionEvent(Event):
         return self.session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class QuestionAsked(SessionEvent):
     """A reader asked an assistant something."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class QuestionAnswered(SessionEvent):
     """An answer was given: which passages carried it, by which model and prompt, and how it ended."""
 
@@ -309,12 +310,12 @@ class QuestionAnswered(SessionEvent):
     requests: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class SessionDeleted(SessionEvent):
     """A reader deleted a chat and all its messages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class FeedbackGiven(SessionEvent):
     """A reader rated an answer."""
 
@@ -326,7 +327,7 @@ class FeedbackGiven(SessionEvent):
 # ------------------------------------------------------------------ factory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named_value
 class EvaluationRun(Event):
     """An evaluation set was run against an assistant."""
 

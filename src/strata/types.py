@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from strata.values import value
+
 Json = dict[str, Any]
 
 
@@ -127,7 +129,7 @@ class Price:
     discount_percent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens of one call. Cached tokens, those written to a vendor's cache and audio heard are part of the prompt's,
     reasoning tokens and audio said part of the completion's; those written for an hour are part of those written.

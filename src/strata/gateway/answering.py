@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from strata.gateway.caller import Ask
 from strata.gateway.dialects import DIALECTS
 from strata.gateway.spend import Bill
 from strata.types import Json, Usage
+from strata.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """A whole answer in the JSON of its operation, and what it cost. `reused`: it was kept (hit) or shared."""
 
@@ -21,7 +20,7 @@ class Answered:
     reused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     """The end of a stream: what it came to. `kept` are the vendor's pieces that are told only now, `last` the last one
     that it sent, `usage` what the answer took when it was made.

@@ -8,16 +8,19 @@ import secrets
 SIZE = 16
 """Bytes of one id: 128 random bits, as everywhere."""
 
-_pool = bytearray()
+MANY = 256
+
+_pool: list[str] = []
 
 
 def fresh_id(prefix: str) -> str:
     """Like `strata.types.new_id`, without asking the system each time. A forked process draws its own bytes."""
-    if not _pool:
-        _pool.extend(secrets.token_bytes(SIZE * 256))
-    taken = _pool[-SIZE:]
-    del _pool[-SIZE:]
-    return f"{prefix}_{taken.hex()}"
+    try:
+        return f"{prefix}_{_pool.pop()}"
+    except IndexError:
+        drawn = secrets.token_hex(SIZE * MANY)
+        _pool.extend(drawn[start : start + 2 * SIZE] for start in range(0, len(drawn), 2 * SIZE))
+        return f"{prefix}_{_pool.pop()}"
 
 
 os.register_at_fork(after_in_child=_pool.clear)

@@ -30,6 +30,7 @@ from strata.gateway.ids import fresh_id
 from strata.gateway.lease import Lease, surely_dead
 from strata.ports.records import MAX_CHANGES, Add, Change, Check, Delete, LimitReached, Put, Record, Records
 from strata.types import Budget, BudgetStatus, Json, Subject, Usage, now
+from strata.values import value
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ Outcome = Literal["ok", "client-gone", "failed", "reconciled", "cached"]
 MOST_MEMBERS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Quote:
     """A call that wants to leave: who pays, for what, and the most it can cost in micro-units.
 
@@ -57,7 +58,7 @@ class Quote:
     trial: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reservation:
     """Room made for a call. `counters` are the budgets' records; `seen` is the version of the row it will replace."""
 
@@ -68,7 +69,7 @@ class Reservation:
     seen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bill:
     """What a call came to. `estimated`: the vendor did not say, so the tokens are our count. `deployment` and
     `provider` are those that answered, after so many `attempts`.

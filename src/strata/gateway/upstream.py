@@ -23,6 +23,7 @@ from strata.gateway.options import Deployment
 from strata.gateway.retry_after import seconds, wanted
 from strata.gateway.sse import MAX_EVENT, Events
 from strata.types import Json
+from strata.values import value
 
 MAX_RESPONSE = 64 * 1024 * 1024
 LINGER = 0.25
@@ -35,7 +36,7 @@ FAULTS = (Broken, TooMuch, OSError, ValueError)
 METADATA = {"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "metadata.google.internal"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """A vendor's whole answer: its content type, its bytes, and its headers in lower case."""
 

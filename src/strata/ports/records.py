@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from strata.events import Event
 from strata.types import Json
+from strata.values import value
 
 MAX_CHANGES = 100
 MAX_BYTES = 400 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """A stored value. `version` is at least 1 and grows with every change of this record."""
 
@@ -23,7 +23,7 @@ class Record:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Put:
     """Write a value. `version` is what must stand there now: None anything, 0 nothing, else exactly that version."""
 
@@ -33,7 +33,7 @@ class Put:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delete:
     """Remove a record; with `version`, only if it still has it. Removing what is not there is no error without it."""
 
@@ -42,7 +42,7 @@ class Delete:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Check:
     """Change nothing, but fail the commit unless the record has this version (0: is absent)."""
 
@@ -51,7 +51,7 @@ class Check:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Add:
     """Add to a whole number in `value[field]` (absent counts as 0), unless the sum would pass `ceiling` or fall
     below `floor`: then the commit fails with `LimitReached`, and nothing of it is done. Several Adds of one commit on

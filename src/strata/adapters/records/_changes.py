@@ -7,7 +7,6 @@ A commit that fails does so here, with nothing written yet, so it cannot spoil t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,6 +14,7 @@ from strata.errors import Conflict, Invalid
 from strata.events import Event, encode
 from strata.ports.records import MAX_BYTES, MAX_CHANGES, Add, Change, Check, LimitReached, Put
 from strata.types import Json
+from strata.values import value
 
 Place = tuple[str, str]
 MAX_NUMBER = 2**63 - 1
@@ -56,7 +56,7 @@ class Cell:
 NOTHING = Cell(0, b"", {})
 
 
-@dataclass(slots=True, frozen=True)
+@value
 class Commit:
     """A commit that is well formed: the values of its puts as JSON, in the order of its changes, and its events.
     `durable`: whether it must survive a power cut.
