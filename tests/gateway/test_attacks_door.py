@@ -19,6 +19,7 @@ from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Submission, Text
 from strata.gateway.options import Deployment, GuardrailOptions
 from strata.gateway.providers import openai
+from strata.gateway.voices import VOICES
 from strata.testing.vendor import MockVendor
 from strata.types import Price, Subject
 
@@ -162,6 +163,38 @@ async def test_a_caller_cannot_have_another_model_or_host_answer(more: dict[str,
     )
     with pytest.raises(Invalid):
         await provider.whole("chat", {"messages": [{"role": "user", "content": "hi"}], **more})
+
+
+# ------------------------------------------------------------------ requests of the wrong shape
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"input": "hi", "text": True}),
+        ("/v1/responses", {"input": "hi", "instructions": [1]}),
+        ("/v1/responses", {"input": [{"type": "reasoning", "summary": 1}]}),
+        ("/v1/responses", {"input": "hi", "stream": [1]}),
+        ("/v1/responses", {"input": "hi", "stream": True, "reasoning": 1}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "hi"}], "metadata": "x"}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "hi"}], "stream": True, "output_config": [1]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi", "tool_calls": True}]}),
+    ],
+)
+async def test_nobody_can_bring_a_model_down_for_others_with_requests_of_the_wrong_shape(
+    path: str, body: dict[str, Any]
+):
+    async with doorway(guardrails=(GuardrailOptions("secrets", {}),), budgets=(budget(10**6),)) as door:
+        for _ in range(6):
+            assert (await door.post(path, {"model": "echo", **body})).status == 400
+        assert (await door.chat()).status == 200
+        assert (await door.world.standing())[1] == 0
+
+
+def test_a_vendor_cannot_begin_another_event_with_the_name_of_one():
+    for voice in (VOICES["messages"], VOICES["responses"]):
+        said = voice.stream({}).pieces([{"type": "ping\n\ndata: [DONE]"}])
+        assert said.count(b"\n\n") == 1
 
 
 # ------------------------------------------------------------------ what is carried for a vendor

@@ -168,7 +168,7 @@ def _too_deep(value: Any) -> bool:
 def _streams(body: Json) -> bool:
     stream = body.get("stream") or False
     if not isinstance(stream, bool):
-        if stream in {"true", "false"}:
+        if stream in ("true", "false"):
             return bool(stream == "true")
         raise Invalid("'stream' must be true or false", param="stream")
     return stream

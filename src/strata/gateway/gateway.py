@@ -26,7 +26,7 @@ from strata.gateway.borders import Borders
 from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.dialects import DIALECTS
+from strata.gateway.dialects import DIALECTS, nonsense
 from strata.gateway.dialects.strings import others
 from strata.gateway.faults import where
 from strata.gateway.guarding import Guards
@@ -242,7 +242,8 @@ class ModelGateway:
             guardrails = self.guards.over(submission)
             mixed: list[passages.Mixed] = []
             if guardrails.reading:
-                texts = dialect.request_texts(ask.body)
+                with nonsense.asked():
+                    texts = dialect.request_texts(ask.body)
                 submission.texts = [*texts, *others(ask.body, texts)]
                 if ask.retrieved:
                     messages = ask.body["messages"]

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
-from strata.gateway.dialects import count_tokens, media, messages_by_chat, responses_by_chat
+from strata.gateway.dialects import count_tokens, media, messages_by_chat, nonsense, responses_by_chat
 from strata.gateway.dialects.strict import strictly
 from strata.gateway.provider import Provider
 from strata.types import Json
@@ -75,8 +75,9 @@ async def _translated(provider: Provider, between: Translator, body: Json) -> As
 
 
 def _chat(provider: Provider, between: Translator, body: Json) -> Json:
-    chat = between.to_chat(body)
-    return strictly(chat) if getattr(provider, "strict", False) else chat
+    with nonsense.asked():
+        chat = between.to_chat(body)
+        return strictly(chat) if getattr(provider, "strict", False) else chat
 
 
 def does(provider: Provider, operation: str) -> bool:

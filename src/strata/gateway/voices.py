@@ -138,6 +138,12 @@ class ChatStream:
         return b"data: %b\n\n" % orjson.dumps(OPENAI.error(error, ""))
 
 
+def _event(piece: Json) -> bytes:
+    """The name of an event; a vendor cannot begin another event with it."""
+    name = str(piece.get("type"))
+    return name.encode() if name.isprintable() else b"unknown"
+
+
 # ------------------------------------------------------------------ Responses
 
 
@@ -161,7 +167,7 @@ class ResponsesStream:
         for piece in pieces:
             piece["sequence_number"] = self.number
             self.number += 1
-            found.append(b"event: %b\ndata: %b\n\n" % (str(piece.get("type")).encode(), orjson.dumps(piece)))
+            found.append(b"event: %b\ndata: %b\n\n" % (_event(piece), orjson.dumps(piece)))
         return b"".join(found)
 
     def end(self, closing: list[Json]) -> bytes:
@@ -219,7 +225,7 @@ class MessagesStream:
 
     def pieces(self, pieces: list[Json]) -> bytes:
         return b"".join(
-            [b"event: %b\ndata: %b\n\n" % (str(piece.get("type")).encode(), orjson.dumps(piece)) for piece in pieces]
+            [b"event: %b\ndata: %b\n\n" % (_event(piece), orjson.dumps(piece)) for piece in pieces]
         )
 
     def end(self, closing: list[Json]) -> bytes:
