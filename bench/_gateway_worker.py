@@ -120,9 +120,11 @@ async def main() -> None:
     else:
         application, key = await gateway_app(arguments.vendor, arguments.home, models, bare=arguments.bare)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    from strata.connections import Connection
+
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http="httptools" if arguments.floor else Connection,
         lifespan="off",
         access_log=False,
         log_level="warning",

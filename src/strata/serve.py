@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from strata import __version__
+from strata.connections import Connection
 from strata.errors import Forbidden, Misconfigured, NotFound, StrataError, Unauthenticated, Unavailable
 from strata.reload import Reload
 from strata.remote import serve as serve_remote
@@ -37,14 +37,6 @@ PROBLEM = b"application/problem+json"
 
 GATEWAY = ("/v1/", "/v2/", "/openai/", "/anthropic/", "/rerank")
 """Where the gateway's door is."""
-
-MAX_HEAD = 64 * 1024
-"""Bytes of a request's first line and headers; what comes at once may be up to four times that."""
-
-PATIENCE = 30.0
-"""Seconds for them to come."""
-
-TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -180,64 +172,6 @@ async def _answer(send: Send, status: int, content: Any, media: bytes = b"applic
 
 
 # ------------------------------------------------------------------ the server
-
-
-class Connection(HttpToolsProtocol):
-    """A client's connection. Nobody gets more than `MAX_HEAD` bytes and `PATIENCE` seconds to say what they want, because
-    nobody knows yet who they are; nor longer than that between two pieces of what they send.
-    """
-
-    _alarm: asyncio.TimerHandle | None = None
-    _head = 0
-    _in_head = _in_body = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self._alarm = self.loop.call_later(PATIENCE, self._enough)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._calm()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_body:
-            self._calm()
-        elif self._in_head or self.cycle is None or self.cycle.response_complete:
-            self._head += len(data)
-            if self._head > MAX_HEAD:
-                self._enough()
-                return
-        else:
-            return
-        if self._alarm is None:
-            self._alarm = self.loop.call_later(PATIENCE, self._enough)
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_head, self._in_body, self._head = False, True, 0
-        self._calm()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_body = False
-        self._calm()
-        super().on_message_complete()
-
-    def _calm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _enough(self) -> None:
-        self._calm()
-        if not self.transport.is_closing():
-            if self._head > MAX_HEAD and (self.cycle is None or self.cycle.response_complete):
-                self.transport.write(TOO_LONG)
-            self.transport.close()
 
 
 class _Server(uvicorn.Server):
