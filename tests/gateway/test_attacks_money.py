@@ -11,6 +11,7 @@ from tests.gateway.conftest import INES, TENANT, budget, echo, world
 
 from strata.errors import Deadline
 from strata.gateway.caller import Ask, Caller
+from strata.gateway.dialects import chat, to_cohere, to_converse, to_gemini, to_messages
 from strata.gateway.estimate import byte_bound, prompt_bound
 from strata.types import Subject
 
@@ -28,7 +29,9 @@ def said(**message: Any) -> dict[str, Any]:
         said(content=[{"type": "text", "text": LONG}], type="input_file"),
         said(content=[{"type": "document", "source": {"type": "text", "data": LONG}}]),
         said(content=[{"type": "document", "title": LONG, "source": {"type": "base64", "data": "aGk="}}]),
-        said(content=[{"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": LONG}]}}]),
+        said(
+            content=[{"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": LONG}]}}]
+        ),
         said(content=[{"type": "file", "file": {"file_data": LONG}}]),
         said(content=[{"type": "image_url", "image_url": {"url": "https://x.example/"}, "text": LONG}]),
         {"input": [[LONG]]},
@@ -55,6 +58,34 @@ def test_what_the_vendor_fetches_counts_as_the_longest_prompt_there_is(part: dic
 
 def test_tokens_to_embed_count_one_each():
     assert prompt_bound({"input": [[1, 2, 3], [4]]}, byte_bound) < 100
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({"max_tokens": 3, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": 3, "n": 4}, 12),
+        ({"max_tokens": 3, "generationConfig": {"maxOutputTokens": 900, "candidateCount": 8}}, 7200),
+        ({"max_tokens": 3, "generationConfig": {"maxOutputTokens": "900"}}, 900),
+        ({"max_tokens": 3, "additionalModelRequestFields": {"textGenerationConfig": {"maxTokenCount": 900.0}}}, 900),
+        ({"max_tokens": 3, "best_of": 5}, 15),
+        ({"max_tokens": 3, "n_predict": 900}, 900),
+        ({"max_tokens": 0, "max_completion_tokens": None}, 50),
+        ({}, 50),
+    ],
+)
+def test_the_limit_that_counts_is_the_highest_that_a_vendor_could_read(limits: dict[str, Any], most: int):
+    assert chat.bound({**said(content="hi"), **limits}, 50) == most
+
+
+@pytest.mark.parametrize("limits", [{"max_tokens": 1, "max_completion_tokens": None}, {"max_tokens": 1, "n": None}, {}])
+@pytest.mark.parametrize("say", [to_gemini.request, to_cohere.request, to_messages.request, to_converse.request])
+def test_no_vendor_is_asked_without_a_limit_or_with_another_than_was_reserved_for(limits: dict[str, Any], say: Any):
+    body = {**said(content="hi"), **limits}
+    most = chat.bound(body, 50)
+    asked = say(body, "model", {}) if say is to_gemini.request else say(body, "model")
+    limit = asked.get("max_tokens") or (asked.get("generationConfig") or asked.get("inferenceConfig"))
+    assert limit in (most, {"maxOutputTokens": most}, {"maxTokens": most})
 
 
 RESEARCH = Caller(INES, Subject(TENANT, "research", "ines"))

@@ -19,6 +19,7 @@ KINDS: tuple[str, ...] = ("chat",)
 FREE = False
 REPEATS = False
 MAX_CHOICES = 128
+DEEPEST = 5
 SAID = {"content", "reasoning_content", "reasoning", "refusal"}
 KNOWN_PARTS = {"text", "refusal", "image_url", "input_audio", "file", None}
 """Parts of a message in which only `text` and `refusal` are words."""
@@ -34,15 +35,44 @@ def check(body: Json) -> None:
 
 def bound(body: Json, default: int) -> int:
     """Over all choices. A limit of 0 is none. Raises `Invalid` for limits that make no sense."""
-    limits = [whole_number(body, name) for name in ("max_completion_tokens", "max_tokens") if body.get(name)]
+    limits = []
+    for name in ("max_completion_tokens", "max_tokens"):
+        if body.get(name):
+            limits.append(whole_number(body, name))
+        else:
+            body.pop(name, None)
     if not limits:
-        body.pop("max_tokens", None)
         body["max_completion_tokens"] = default
         limits = [default]
     choices = 1 if body.get("n") is None else whole_number(body, "n")
     if choices > MAX_CHOICES:
         raise Invalid(f"'n' is at most {MAX_CHOICES}", param="n")
-    return max(limits) * choices
+    others = list(_numbers(body, 0))
+    most = max(limits + [number for name, number in others if name in LIMITS])
+    return most * max([choices] + [number for name, number in others if name in COUNTS])
+
+
+LIMITS = {
+    "maxOutputTokens", "max_output_tokens", "maxTokens", "max_tokens", "max_completion_tokens", "max_new_tokens",
+    "max_tokens_to_sample", "max_gen_len", "maxTokenCount", "n_predict", "num_predict",
+}  # fmt: skip
+COUNTS = {"candidateCount", "candidate_count", "best_of", "num_return_sequences", "n"}
+"""What vendors call the limit and the number of answers, in fields of their own that pass to them."""
+
+ASIDE = {"metadata", "response_format"}
+"""Tables in which such names are the caller's own."""
+
+
+def _numbers(body: Json, depth: int) -> Iterator[tuple[str, int]]:
+    """The numbers under such names, in the request and in tables inside it, however they are written."""
+    for name, value in body.items():
+        if isinstance(value, dict) and depth < DEEPEST and name not in ASIDE:
+            yield from _numbers(value, depth + 1)
+        elif name in LIMITS or name in COUNTS:
+            try:
+                yield name, int(float(value))
+            except (TypeError, ValueError, OverflowError):
+                continue
 
 
 def usage(answer: Json, so_far: Usage | None = None) -> Usage | None:  # noqa: ARG001 - the latest counts
