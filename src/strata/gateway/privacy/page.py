@@ -104,7 +104,7 @@ class Lexicon:
 
 @cache
 def lexicon() -> Lexicon:
-    noted = sorted((hash(name) & _HASH) << _BITS | bit for name, bit in _noted())
+    noted = sorted(row for names, bit in _noted() for row in [(hash(name) & _HASH) << _BITS | bit for name in names])
     rows = array("Q")
     for row in noted:
         if rows and rows[-1] >> _BITS == row >> _BITS:
@@ -114,20 +114,19 @@ def lexicon() -> Lexicon:
     return Lexicon(rows)
 
 
-def _noted() -> Iterator[tuple[str, int]]:
-    for name, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
-        for word in words_of(name):
-            yield word, bit
-    for word in words_of("nationalities"):
-        for form in (f"{word}s", word.removesuffix("man") + "men", word.removesuffix("man") + "woman"):
-            if form != word + "men" and form != word + "woman":
-                yield form, NATION
+def _noted() -> Iterator[tuple[list[str], int]]:
+    for kind, bit in (("given", GIVEN), ("family", FAMILY), ("words", COMMON), ("nationalities", NATION)):
+        yield words_of(kind), bit
+    people = words_of("nationalities")
+    yield [f"{word}s" for word in people], NATION
+    yield (
+        [word.removesuffix("man") + end for word in people if word.endswith("man") for end in ("men", "woman")],
+        NATION,
+    )
     for kind, bit, whole in (("places", PLACE, _WHOLE_PLACE), ("countries", COUNTRY, _WHOLE_COUNTRY)):
-        for name in words_of(kind):
-            yield name, whole
-            for word in re.findall(r"[^\W\d_]{2,}", name):
-                if word not in PARTICLES:
-                    yield word, bit
+        names = words_of(kind)
+        yield names, whole
+        yield [word for word in re.findall(r"[^\W\d_]{2,}", "\n".join(names)) if word not in PARTICLES], bit
 
 
 def words_of(name: str) -> list[str]:
