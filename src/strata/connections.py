@@ -11,6 +11,8 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request's first line and headers; what comes at once may be up to four times that."""
 PATIENCE = 30.0
 """Seconds for them to come."""
+UNREAD = 60.0
+"""Seconds for which an answer may wait for its reader."""
 TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -48,10 +50,12 @@ class Corked:
 
 class Connection(HttpToolsProtocol):
     """A client's connection. Nobody gets more than `MAX_HEAD` bytes and `PATIENCE` seconds to say what they want, because
-    nobody knows yet who they are; nor longer than that between two pieces of what they send.
+    nobody knows yet who they are; nor longer than that between two pieces of what they send. Who
+    does not take more of an answer for `UNREAD` seconds gives up their place.
     """
 
     _alarm: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _head = 0
     _in_head = _in_body = False
 
@@ -61,6 +65,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        self._taken()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -76,6 +81,14 @@ class Connection(HttpToolsProtocol):
             return
         if self._alarm is None:
             self._alarm = self.loop.call_later(PATIENCE, self._enough)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -95,6 +108,11 @@ class Connection(HttpToolsProtocol):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+    def _taken(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _enough(self) -> None:
         self._calm()
