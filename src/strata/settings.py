@@ -149,18 +149,28 @@ def read(raw: Mapping[str, Any], environ: Mapping[str, str], source: Path | None
     )
 
 
+SECRET = re.compile(r"key|token(?!s)|secret|password|credential|options|headers", re.IGNORECASE)
+"""Places of settings whose values are not shown."""
+
+
 def _mistakes(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
         if problem["type"] == "extra_forbidden":
             yield f"{place}: there is no such setting"
         else:
-            given = "" if problem["type"] == "missing" else f" (it is {_shown(problem['input'])})"
+            given = "" if problem["type"] == "missing" else f" (it is {_shown(place, problem['input'])})"
             yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{given}"
 
 
-def _shown(value: object) -> str:
-    """A value as it may be shown: of an address that may hold a password, no more than its scheme."""
+def _shown(place: str, value: object) -> str:
+    """A value as it may be shown: of an address that may hold a password, no more than its scheme; of what may be a
+    secret or hold some, only what kind of thing it is.
+    """
+    if isinstance(value, Mapping | list) and value:
+        return "a table" if isinstance(value, Mapping) else "a list"
+    if SECRET.search(place):
+        return "not shown"
     if isinstance(value, str) and re.search(r":.*@", value, re.DOTALL):
         value = f"{value.partition(':')[0]}:…"
     return repr(value)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.gateway.conftest import INES, TENANT, at, budget, doorway, echo, world
 
-from strata.errors import Invalid, Unavailable
+from strata.errors import Invalid, Misconfigured, Unavailable
 from strata.gateway import guardrail, watching
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects.answer import restored
@@ -20,6 +20,7 @@ from strata.gateway.guardrail import Submission, Text
 from strata.gateway.options import Deployment, GuardrailOptions
 from strata.gateway.providers import openai
 from strata.gateway.voices import VOICES
+from strata.settings import read
 from strata.testing.vendor import MockVendor
 from strata.types import Price, Subject
 
@@ -133,6 +134,21 @@ async def test_what_breaks_inside_the_gateway_is_logged_without_words(caplog: py
         assert SECRET not in await answer.text()
     assert "ValueError" in caplog.text
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"models": {"m": {"kind": "chat", "provider": "openai", "options": "sk-hidden"}}},
+        {"models": {"m": [{"options": {"api_key": "sk-hidden"}}]}},
+        {"serve": {"metrics_token": ["sk-hidden"]}},
+        {"remote": {"keys": {"data": {"sk-hidden": 1}}}},
+    ],
+)
+def test_a_secret_at_the_wrong_place_of_the_settings_is_not_told_again(tables: dict[str, Any]):
+    with pytest.raises(Misconfigured) as caught:
+        read({"strata": {"tenant": "t"}, **tables}, {})
+    assert "sk-hidden" not in str(caught.value)
 
 
 # ------------------------------------------------------------------ borders
