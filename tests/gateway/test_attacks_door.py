@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.gateway.conftest import INES, TENANT, at, budget, doorway, echo, world
 
-from strata.errors import Invalid, Misconfigured, Unavailable
+from strata.errors import Misconfigured, Unavailable
 from strata.gateway import guardrail, watching
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects.answer import restored
@@ -172,13 +172,16 @@ async def test_a_caller_cannot_open_a_border_by_saying_that_its_data_is_public(v
         ({"provider": {"only": ["us"]}}, "DE"),
     ],
 )
-async def test_a_caller_cannot_have_another_model_or_host_answer(more: dict[str, Any], region: str):
-    options = {"api_key": "k", "base_url": "http://127.0.0.1:9/v1"}
-    provider = openai.make(
-        "openrouter", Deployment("m", "chat", "openai:openrouter", "a/b", Price(), options=options, region=region)
-    )
-    with pytest.raises(Invalid):
-        await provider.whole("chat", {"messages": [{"role": "user", "content": "hi"}], **more})
+async def test_a_caller_cannot_have_another_model_or_host_answer(vendor: MockVendor, more: dict[str, Any], region: str):
+    options = {"api_key": "k", "base_url": vendor.base_url}
+    settings = Deployment("m", "chat", "openai:openrouter", "mock", Price(), options=options, region=region)
+    provider = openai.make("openrouter", settings)
+    await provider.whole("chat", {"messages": [{"role": "user", "content": "hi"}], "top_a": 1, **more})
+    await provider.close()
+    (asked,) = vendor.requests
+    assert asked.body["model"] == "mock"
+    assert "top_a" in asked.body
+    assert not more.keys() & asked.body.keys()
 
 
 # ------------------------------------------------------------------ requests of the wrong shape

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from strata.errors import Invalid
 from strata.types import Json
 
 OURS = ("provider_fields", "reasoning_signature")
@@ -62,12 +61,11 @@ def fetches(body: Json, model: str) -> bool:
 
 
 def must_stay(body: Json, *, placed: bool) -> None:
-    """Raise `Invalid` where a caller would have another model answer than the one it may call, and that is priced; or,
-    where the settings say in which region or under which agreement that is, another host.
+    """Leave out what would let another model answer than the one that the caller may call and that is priced; or, where
+    the settings say in which region or under which agreement that is, another host.
     """
     for name in ("models", "route", "preset", *(("provider",) if placed else ())):
-        if body.get(name):
-            raise Invalid(f"{name!r} would let another model or host answer; ask for one by its name here", param=name)
+        body.pop(name, None)
 
 
 def without_foreign(message: Any) -> Any:
