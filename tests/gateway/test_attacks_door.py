@@ -168,7 +168,6 @@ async def test_a_caller_cannot_open_a_border_by_saying_that_its_data_is_public(v
     [
         ({"models": ["dear/one"]}, ""),
         ({"route": "fallback"}, ""),
-        ({"preset": "x"}, ""),
         ({"provider": {"only": ["us"]}}, "DE"),
     ],
 )

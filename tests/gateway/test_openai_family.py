@@ -124,7 +124,7 @@ async def test_every_recorded_whole_answer_passes(recorded, replay, shared):
         replay.play(exchange)
         answer = await provider.whole(operation(exchange), exchange.sent)
         wanted = exchange.answered
-        assert replay.got[-1].json == exchange.sent, exchange.id
+        assert replay.got[-1].json == passing(exchange.sent), exchange.id
         if provider.vendor.exact or operation(exchange) == "responses":
             seen += 1
             identical += answer == wanted
@@ -136,6 +136,11 @@ async def test_every_recorded_whole_answer_passes(recorded, replay, shared):
         await provider.close()
     assert seen > 80
     assert identical == seen
+
+
+def passing(sent: Json) -> Json:
+    """What a caller asks for passes as it came, but for other models: it may call, and pays for, the one it named."""
+    return {name: value for name, value in sent.items() if name != "models"}
 
 
 def must_be_read(answer: Json, wanted: Json, where: str) -> None:
@@ -174,7 +179,7 @@ async def test_every_recorded_stream_passes(recorded, replay):
         sent = replay.got[-1].json
         if exchange.sent.get("stream_options") is None:
             sent.pop("stream_options", None)
-        assert sent == exchange.sent, exchange.id
+        assert sent == passing(exchange.sent), exchange.id
         if provider.vendor.exact or operation(exchange) == "responses":
             seen += 1
             identical += found == wanted

@@ -64,7 +64,7 @@ def must_stay(body: Json, *, placed: bool) -> None:
     """Leave out what would let another model answer than the one that the caller may call and that is priced; or, where
     the settings say in which region or under which agreement that is, another host.
     """
-    for name in ("models", "route", "preset", *(("provider",) if placed else ())):
+    for name in ("models", "route", *(("provider",) if placed else ())):
         body.pop(name, None)
 
 
