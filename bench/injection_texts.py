@@ -16,8 +16,9 @@ from zlib import crc32
 from strata.gateway.injection.reading import plain, sentences, windows
 
 HERE = Path(__file__).parent
+SOURCES = {".py", ".js", ".h", ".c", ".cpp", ".pyx", ".pxd", ".html", ".css", ".sql", ".sh"}
 SAMPLES = {
-    "attacks": 40, "harmless": 50, "orders": 30, "mails": 50, "code": 40, "lookalikes": 60, "about": 20,
+    "attacks": 40, "harmless": 50, "orders": 30, "mails": 50, "code": 40, "lookalikes": 60, "about": 20, "policies": 60,
 }  # fmt: skip
 
 
@@ -125,9 +126,10 @@ def carriers(shared: Path) -> dict[str, list[Carrier]]:
             for text in pick.sample(abstracts(shared), 900)
         ],
         "code": [Carrier(part, fold) for part, fold in _code(pick)],
-        "mail": list(_mails(pick)),
+        "mail": list(_composed("mails", pick)),
+        "guide": list(_composed("policies", pick)),
     }
-    return {kind: pick.sample(several, min(450, len(several))) for kind, several in found.items()}
+    return {kind: random.Random(kind).sample(several, min(300, len(several))) for kind, several in found.items()}
 
 
 def placed(shared: Path) -> list[Placed]:
@@ -172,24 +174,35 @@ def _hidden(carrier: Carrier, order: str, kind: str, pick: random.Random) -> Pla
     return Placed(head + order + after + text[at:], carrier.fold, (len(head), len(head) + len(order)), kind)
 
 
-def _mails(pick: random.Random) -> Iterator[Carrier]:
-    lines = list(patterns("mails"))
-    opening, rest = (
-        [one for one in lines if one.text.endswith(",")],
-        [one for one in lines if not one.text.endswith(",")],
-    )
+def _composed(name: str, pick: random.Random) -> Iterator[Carrier]:
+    """Texts of 4 to 16 sentences drawn from patterns, some as lists with headings, some between others' paragraphs."""
+    lines = list(patterns(name))
+    opening = [one for one in lines if one.text.endswith(",")]
+    rest = [one for one in lines if not one.text.endswith(",")]
+    manuals = [part for text in descriptions() for part in _parts(text, pick)]
     for number in range(900):
         fold = number % 2
-        several = pick.sample([one.text for one in rest if one.fold == fold], pick.randint(4, 12))
-        head = [pick.choice(opening).text] if opening and pick.random() < 0.6 else []
-        yield Carrier(pick.choice([" ", "\n", "\n\n"]).join([*head, *several]), fold)
+        several = pick.sample([one.text for one in rest if one.fold == fold], pick.randint(4, 16))
+        if name == "mails":
+            head = [pick.choice(opening).text] if opening and pick.random() < 0.6 else []
+            yield Carrier(pick.choice([" ", "\n", "\n\n"]).join([*head, *several]), fold)
+            continue
+        marks = pick.choice(["", "", "* ", "- ", "1. "])
+        runs = [f"{marks}{text}" if pick.random() < 0.7 else f"\n## {text}\n" for text in several]
+        if pick.random() < 0.3:
+            runs.insert(pick.randint(0, len(runs)), f"\n{pick.choice(manuals)[:500]}\n")
+        yield Carrier(pick.choice([" ", "\n", "\n\n"] if not marks else ["\n"]).join(runs)[:1900], fold)
 
 
 def _code(pick: random.Random) -> Iterator[tuple[str, int]]:
     """Parts of source files of installed packages under permissive licences, some as if they had failed."""
     files = [
-        Path(str(file.locate())) for package in _permissive() for file in (package.files or []) if file.suffix == ".py"
+        Path(str(file.locate()))
+        for package in _permissive()
+        for file in (package.files or [])
+        if file.suffix in SOURCES
     ]
+    forum = list(patterns("policies"))[-11 * SAMPLES["policies"] :]
     for path in pick.sample(sorted(files), min(2500, len(files))):
         if path.exists() and path.stat().st_size > 2000:
             lines = path.read_text(errors="replace").splitlines()
@@ -198,8 +211,14 @@ def _code(pick: random.Random) -> Iterator[tuple[str, int]]:
             if pick.random() < 0.4:
                 name = pick.choice(["ValueError: invalid literal", "TypeError: not callable", "KeyError: 'name'"])
                 part = f'Traceback (most recent call last):\n  File "{path.name}", line {start}\n{name}\n\n{part}'
+            fold = crc32(str(path.parts[-3:]).encode()) % 2
+            posts = [one.text for one in forum if one.fold == fold]
+            if pick.random() < 0.5:
+                part = "\n".join(
+                    [*pick.sample(posts, pick.randint(1, 3)), part, *pick.sample(posts, pick.randint(0, 2))]
+                )
             if len(part) > 200:
-                yield part[:1800], crc32(str(path.parts[-3:]).encode()) % 2
+                yield part[:1800], fold
 
 
 def _parts(text: str, pick: random.Random) -> Iterator[str]:

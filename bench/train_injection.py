@@ -93,10 +93,11 @@ def attacks(given: argparse.Namespace) -> list[Example]:
     several = carriers(given.shared)
     lines = [
         Example(one.text[a:b], 0, kind, one.fold)
-        for kind in ("code", "mail")
+        for kind in ("code", "mail", "guide")
         for one in several[kind]
         for a, b in windows(one.text)
     ]
+    lines = random.Random(17).sample(lines, min(1500, len(lines)))
     kept += lines
     code = [one for one in lines if one.source == "code"]
     for it in patterns("code"):
@@ -137,8 +138,8 @@ def orders(given: argparse.Namespace) -> list[Example]:
         several = [it for it in patterns(name) if not it.document and len(it.text) < 260]
         chosen = set(sample([it.text for it in several], count, 5))
         found += [Example(it.text, 1, name, it.fold) for it in several if it.text in chosen]
-    for name, count in (("mails", 1400), ("harmless", 700), ("lookalikes", 150)):
-        several = [it for it in patterns(name) if (it.document or name == "mails") and len(it.text) > 12]
+    for name, count in (("mails", 1400), ("policies", 1500), ("harmless", 700), ("lookalikes", 150)):
+        several = [it for it in patterns(name) if (it.document or name in {"mails", "policies"}) and len(it.text) > 12]
         chosen = set(sample([it.text for it in several], count, 5))
         found += [
             Example(text, 0, name, it.fold) for it in several if it.text in chosen for text in _sentences(it.text)

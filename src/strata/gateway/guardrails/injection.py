@@ -3,7 +3,7 @@ tools return.
 
 Options:
 * `threshold` (0.5): the score from which what people say counts as an attack;
-* `retrieved_threshold` (0.3): the same for passages and results of tools, where a mistake costs no more than a sentence;
+* `retrieved_threshold` (0.4): the same for passages and results of tools, where a mistake costs no more than a sentence;
 * `action` (`refuse`): what happens to what people say; `flag` lets it through and tells of it;
 * `retrieved` (`neutralise`): what happens to passages and results of tools; `neutralise` puts a note in place of the
   suspicious sentences, `refuse` and `flag` as above;

@@ -21,18 +21,20 @@ from strata.gateway.injection.foreign import Block, blocks, surroundings, weighe
 from strata.gateway.injection.reading import LONGEST, WINDOW, decoded, plain, sentences, windows
 from strata.gateway.meaning import Embedder, embedder
 
-THRESHOLD, RETRIEVED = 0.5, 0.3
+THRESHOLD, RETRIEVED = 0.5, 0.4
 """The shipped thresholds of what people say and of passages, where a mistake costs no more than a sentence."""
 QUIET, LOUD = -2.0, 4.0
 """Log odds beyond which the letters alone decide."""
-PRIOR, LOOKS = 1.0, 0.5
+PRIOR, LOOKS = 1.3, 0.5
 """Log odds taken off: training saw as many attacks as harmless texts, and the world does not; and a text of many windows
 has many chances to look like one (this times the logarithm of their number)."""
-FOREIGN, FOREIGN_LOOKS = 1.0, 0.5
+FOREIGN, FOREIGN_LOOKS = 0.5, 0.5
 """The same for sentences that do not belong where they stand, and for texts of many blocks."""
 CANDIDATES, UNLIKE = 3, -1.0
 """Sentences of a block that are compared by meaning: those that look most like an order, from these log odds."""
 MAX_BLOCKS, LONG = 256, 4000
+CERTAIN = 0.95
+"""Where the windows say this much, sentences are not compared any more."""
 BESIDE = 4.0
 """Log odds by which a sentence may be less suspicious than the worst of its window and still be taken out with it."""
 MEANING_SCALE = 4.0
@@ -75,8 +77,10 @@ class Scorer:
 
     async def score(self, text: str) -> float:
         """The highest score of any window or sentence; 0 for an empty text."""
-        spans = await self.spans(text)
-        return max((span.score for span in [*spans, *await self.foreign(text)]), default=0.0)
+        best = max((span.score for span in await self.spans(text)), default=0.0)
+        if best >= CERTAIN:
+            return best
+        return max([best, *(span.score for span in await self.foreign(text))])
 
     async def spans(self, text: str) -> list[Span]:
         """Every window with its score, in the order of the text."""
