@@ -114,6 +114,8 @@ async def test_a_reload_changes_the_answers_and_a_mistake_changes_nothing(site: 
             assert answer.status == 200
             text = await answer.text()
         assert "gen_ai_client_operation_duration_seconds" in text
+        async with session.get(f"{site.url}/metrics", headers={"x-forwarded-for": "10.1.2.3"}) as answer:
+            assert answer.status == 403
 
 
 async def test_figures_are_for_who_has_the_token(site: Site):

@@ -142,10 +142,14 @@ async def _ready(platform: Platform, send: Send) -> None:
 
 
 async def _metrics(platform: Platform, scope: Scope, send: Send) -> None:
-    """For Prometheus on this machine, or with the token of the settings from anywhere."""
+    """For Prometheus on this machine, or with the token of the settings from anywhere. What a proxy on this machine
+    passes on comes from elsewhere.
+    """
     token = platform.settings.metrics_token
-    given = dict(scope["headers"]).get(b"authorization", b"")
-    near = (scope.get("client") or ("",))[0] in {"127.0.0.1", "::1"}
+    headers = dict(scope["headers"])
+    given = headers.get(b"authorization", b"")
+    passed_on = not headers.keys().isdisjoint((b"x-forwarded-for", b"forwarded", b"via"))
+    near = (scope.get("client") or ("",))[0] in {"127.0.0.1", "::1"} and not passed_on
     if token and not hmac.compare_digest(given, b"Bearer " + token.encode()):
         await _answer(send, 401, Unauthenticated("send the token of serve.metrics_token").problem(), PROBLEM)
     elif not token and not near:

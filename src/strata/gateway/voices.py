@@ -224,9 +224,7 @@ class MessagesStream:
     """Named events."""
 
     def pieces(self, pieces: list[Json]) -> bytes:
-        return b"".join(
-            [b"event: %b\ndata: %b\n\n" % (_event(piece), orjson.dumps(piece)) for piece in pieces]
-        )
+        return b"".join([b"event: %b\ndata: %b\n\n" % (_event(piece), orjson.dumps(piece)) for piece in pieces])
 
     def end(self, closing: list[Json]) -> bytes:
         return self.pieces(closing)
