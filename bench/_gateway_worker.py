@@ -25,7 +25,7 @@ async def gateway_app(vendor: str, home: Path | None, models: dict[str, str], *,
     from strata.adapters.records.memory import make as in_memory
     from strata.adapters.records.sqlite import make as on_disk
     from strata.gateway.build import build
-    from strata.gateway.http import app
+    from strata.gateway.door.http import app
     from strata.gateway.options import Deployment, Options
     from strata.types import Budget, Money, Price, Principal
 

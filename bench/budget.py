@@ -73,7 +73,7 @@ async def work(arguments: argparse.Namespace) -> None:
     """One gateway process."""
     import uvicorn
 
-    from strata.gateway.http import app
+    from strata.gateway.door.http import app
 
     records = await opened(arguments.address, arguments.home)
     running = await gateway(records, arguments.vendor, arguments.limit)

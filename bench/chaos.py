@@ -105,7 +105,7 @@ async def worker(vendor: str, home: Path) -> None:
     from strata.access import Access
     from strata.adapters.records.sqlite import make as records_at
     from strata.gateway.build import build
-    from strata.gateway.http import app
+    from strata.gateway.door.http import app
     from strata.gateway.options import Deployment, Options, RouteOptions, Variant
     from strata.types import Budget, Money, Price, Principal
 

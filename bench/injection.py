@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from strata.gateway.injection.scorer import RETRIEVED, THRESHOLD, scorer
+from strata.gateway.guards.injection.scorer import RETRIEVED, THRESHOLD, scorer
 
 
 async def measure(rows: list[dict[str, Any]], *, meaning: bool) -> tuple[Any, float]:

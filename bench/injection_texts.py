@@ -13,7 +13,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from zlib import crc32
 
-from strata.gateway.injection.reading import plain, sentences, windows
+from strata.gateway.guards.injection.reading import plain, sentences, windows
 
 HERE = Path(__file__).parent
 SOURCES = {".py", ".js", ".h", ".c", ".cpp", ".pyx", ".pxd", ".html", ".css", ".sql", ".sh"}

@@ -35,8 +35,8 @@ def main() -> None:
 
 
 def ours(types: str, threshold: float) -> Callable[[str], Found]:
-    from strata.gateway.privacy import find
-    from strata.gateway.privacy.scope import masked
+    from strata.gateway.guards.privacy import find
+    from strata.gateway.guards.privacy.scope import masked
 
     def look(text: str) -> Found:
         return [(span.start, span.end, span.type) for span in masked(find(text), text, types, threshold)]

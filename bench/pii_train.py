@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from strata.gateway.privacy import names, page
+from strata.gateway.guards.privacy import names, page
 
 PERSON = {"PERSON", "NOMBRE_SUJETO_ASISTENCIA", "NOMBRE_PERSONAL_SANITARIO", "GIVEN_NAME", "SURNAME", "P"}
 PLACE = {"GPE", "LOCATION", "TERRITORIO", "PAIS", "CALLE", "STREET_ADDRESS", "CITY", "STATE", "STREET_NAME", "L"}
@@ -50,7 +50,10 @@ def main(target: Path, files: list[Path]) -> None:
 
 def filled(path: Path, chance: random.Random) -> list[Example]:
     lists = {
-        name: path.parents[2].joinpath(f"src/strata/gateway/privacy/lexicon/{name}.txt").read_text().split("\n")[:-1]
+        name: path.parents[2]
+        .joinpath(f"src/strata/gateway/guards/privacy/lexicon/{name}.txt")
+        .read_text()
+        .split("\n")[:-1]
         for name in ("given", "family", "places", "countries", "words")
     }
     found: list[Example] = []

@@ -34,13 +34,13 @@ from zlib import crc32
 import numpy as np
 
 from injection_texts import Placed, carriers, documents, patterns, placed, sample, wheels
-from strata.gateway.injection.features import BUCKETS, hashed, structure
-from strata.gateway.injection.foreign import NUMBERS, Block, blocks, surroundings
-from strata.gateway.injection.reading import plain, sentences, windows
-from strata.gateway.meaning import embedder
+from strata.gateway.guards.injection.features import BUCKETS, hashed, structure
+from strata.gateway.guards.injection.foreign import NUMBERS, Block, blocks, surroundings
+from strata.gateway.guards.injection.reading import plain, sentences, windows
+from strata.gateway.guards.meaning import embedder
 
 HERE = Path(__file__).parent
-WEIGHTS = HERE.parent / "src/strata/gateway/injection/weights.npz"
+WEIGHTS = HERE.parent / "src/strata/gateway/guards/injection/weights.npz"
 SCALE = 4.0
 CANDIDATES = 3
 HIDDEN = 16

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from strata.errors import Invalid, StrataError
-from strata.gateway import awskeys
-from strata.gateway.connection import Host
-from strata.gateway.sigv4 import sign
-from strata.gateway.upstream import Upstream, address_mistakes
+from strata.gateway.wire import awskeys
+from strata.gateway.wire.connection import Host
+from strata.gateway.wire.sigv4 import sign
+from strata.gateway.wire.upstream import Upstream, address_mistakes
 
 TIMEOUT = 10.0
 MAX_SECRET = 1024 * 1024

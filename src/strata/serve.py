@@ -86,7 +86,7 @@ def _doors(platform: Platform) -> Iterator[tuple[str, App]]:
         key, offered = key_for(settings, role), {contract: platform.layers[role]}
         yield f"remote/{contract.__name__}", _made_when_called(partial(serve_remote, role, key, offered))
     if "gateway" in platform.roles:
-        from strata.gateway.http import app as gateway_app
+        from strata.gateway.door.http import app as gateway_app
 
         live = platform.layers["gateway"]
 
@@ -146,9 +146,9 @@ async def _metrics(platform: Platform, scope: Scope, send: Send) -> None:
     passes on comes from elsewhere.
     """
     token = platform.settings.metrics_token
-    headers = dict(scope["headers"])
-    given = headers.get(b"authorization", b"")
-    passed_on = not headers.keys().isdisjoint((b"x-forwarded-for", b"forwarded", b"via"))
+    asked = dict(scope["headers"])
+    given = asked.get(b"authorization", b"")
+    passed_on = not asked.keys().isdisjoint((b"x-forwarded-for", b"forwarded", b"via"))
     near = (scope.get("client") or ("",))[0] in {"127.0.0.1", "::1"} and not passed_on
     if token and not hmac.compare_digest(given, b"Bearer " + token.encode()):
         await _answer(send, 401, Unauthenticated("send the token of serve.metrics_token").problem(), PROBLEM)

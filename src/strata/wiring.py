@@ -36,8 +36,8 @@ from strata.types import Principal
 
 if TYPE_CHECKING:
     from strata.app.signin import SignIn
+    from strata.gateway.facts.transcripts import Transcripts
     from strata.gateway.keys import Keys
-    from strata.gateway.transcripts import Transcripts
 
 log = logging.getLogger(__name__)
 
@@ -310,7 +310,7 @@ async def open_keys(settings: Settings) -> AsyncIterator[Keys]:
 @contextlib.asynccontextmanager
 async def open_transcripts(settings: Settings) -> AsyncIterator[Transcripts]:
     """What the gateway kept of calls, beside a gateway that may be running on the same records."""
-    from strata.gateway.transcripts import Transcripts
+    from strata.gateway.facts.transcripts import Transcripts
 
     async with open_records(settings, "gateway") as records:
         days, masked = settings.gateway.transcript_days, settings.gateway.transcript_masked

@@ -28,8 +28,8 @@ from strata.events import (
     UsageRecorded,
 )
 from strata.gateway.build import build
+from strata.gateway.door.http import app
 from strata.gateway.gateway import ModelGateway
-from strata.gateway.http import app
 from strata.gateway.options import Deployment, Options
 from strata.testing.vendor import MockVendor
 from strata.types import Budget, Money, Price, Principal

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
-from strata.gateway.dialects import to_messages
-from strata.gateway.estimate import prompt_bound
+from strata.gateway.money.estimate import prompt_bound
 from strata.gateway.options import Deployment
 from strata.gateway.providers import anthropic
+from strata.gateway.translations import to_messages
 from strata.testing.provider import ChatPromise
 from strata.types import Json
 

@@ -11,15 +11,16 @@ import pytest
 from tests.gateway.conftest import INES, TENANT, at, budget, doorway, echo, world
 
 from strata.errors import Misconfigured, Unavailable
-from strata.gateway import guardrail, watching
+from strata.gateway import guardrail
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.dialects.answer import restored
+from strata.gateway.door.voices import VOICES
 from strata.gateway.faults import where
-from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Submission, Text
+from strata.gateway.guards import watching
+from strata.gateway.guards.guarding import Guards
 from strata.gateway.options import Deployment, GuardrailOptions
 from strata.gateway.providers import openai
-from strata.gateway.voices import VOICES
+from strata.gateway.translations.answer import restored
 from strata.settings import read
 from strata.testing.vendor import MockVendor
 from strata.types import Price, Subject

@@ -16,9 +16,9 @@ from strata.gateway import till
 from strata.gateway.build import build
 from strata.gateway.caller import Ask, Caller
 from strata.gateway.gateway import ModelGateway
-from strata.gateway.limits import Limits
+from strata.gateway.money.limits import Limits
+from strata.gateway.money.quota import Store
 from strata.gateway.options import GuardrailOptions, LimitRule, Options
-from strata.gateway.quota import Store
 from strata.types import Subject
 
 CALLER = Caller(INES, Subject(TENANT, "research", "ines"))

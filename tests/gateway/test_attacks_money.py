@@ -11,8 +11,9 @@ from tests.gateway.conftest import INES, TENANT, budget, echo, world
 
 from strata.errors import Deadline
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.dialects import chat, to_cohere, to_converse, to_gemini, to_messages
-from strata.gateway.estimate import byte_bound, prompt_bound
+from strata.gateway.dialects import chat
+from strata.gateway.money.estimate import byte_bound, prompt_bound
+from strata.gateway.translations import to_cohere, to_converse, to_gemini, to_messages
 from strata.types import Subject
 
 LONG = "word " * 100_000

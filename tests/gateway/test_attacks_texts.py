@@ -14,8 +14,8 @@ from strata.gateway.caller import Ask, Caller
 from strata.gateway.dialects import DIALECTS, chat
 from strata.gateway.dialects.strings import others
 from strata.gateway.guardrail import Submission, Text
+from strata.gateway.guards.watching import watching
 from strata.gateway.options import GuardrailOptions
-from strata.gateway.watching import watching
 from strata.types import Subject
 
 KEY = "AKIAIOSFODNN7EXAMPLE"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from strata.gateway.connection import Broken, Connection, Host
+from strata.gateway.wire.connection import Broken, Connection, Host
 
 OK = b"HTTP/1.1 200 OK\r\n"
 ANSWER = OK + b"Content-Length: 2\r\n\r\n{}"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from strata.errors import UpstreamBroken
-from strata.gateway import awskeys
 from strata.gateway.options import Deployment
-from strata.gateway.sigv4 import Credentials
+from strata.gateway.wire import awskeys
+from strata.gateway.wire.sigv4 import Credentials
 from strata.types import Json
 
 from .replay import Exchange, Got, Replay, answering

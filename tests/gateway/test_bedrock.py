@@ -13,12 +13,12 @@ import orjson
 import pytest
 
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
-from strata.gateway.dialects import to_converse
-from strata.gateway.dialects.hidden import hidden
-from strata.gateway.estimate import byte_bound, prompt_bound
-from strata.gateway.eventstream import Frames
+from strata.gateway.money.estimate import byte_bound, prompt_bound
 from strata.gateway.options import Deployment
 from strata.gateway.providers import bedrock
+from strata.gateway.translations import to_converse
+from strata.gateway.translations.hidden import hidden
+from strata.gateway.wire.eventstream import Frames
 from strata.testing.provider import ChatPromise, EmbeddingPromise
 from strata.types import Json
 

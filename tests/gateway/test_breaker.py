@@ -21,8 +21,8 @@ from strata.errors import (
     UpstreamBroken,
     UpstreamRefused,
 )
+from strata.gateway.money.prices import Tariff
 from strata.gateway.options import Deployment
-from strata.gateway.prices import Tariff
 from strata.gateway.routing import breaker as breaking
 from strata.gateway.routing.attempts import Attempts, Chance
 from strata.gateway.routing.breaker import Breaker

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from strata.errors import Invalid, Misconfigured, UpstreamBroken
-from strata.gateway.dialects import from_cohere, to_cohere
 from strata.gateway.options import Deployment
 from strata.gateway.providers import cohere
+from strata.gateway.translations import from_cohere, to_cohere
 from strata.types import Json
 
 from .published import mistakes

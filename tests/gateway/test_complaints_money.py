@@ -17,10 +17,10 @@ import pytest
 from strata.adapters.records.memory import MemoryRecords
 from strata.errors import BudgetExhausted, RateLimited
 from strata.events import CallRefused
-from strata.gateway import quota
-from strata.gateway.asked import OPERATIONS
 from strata.gateway.build import build
+from strata.gateway.door.asked import OPERATIONS
 from strata.gateway.gateway import ModelGateway
+from strata.gateway.money import quota
 from strata.gateway.options import Deployment, LimitRule, Options
 from strata.testing.vendor import MockVendor
 from strata.types import ChatRequest, Message, Price

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from strata.events import CallRefused, KeyCreated, KeyRevoked
-from strata.gateway.http import app
+from strata.gateway.door.http import app
 from strata.testing.vendor import MockVendor
 from strata.types import now
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata.gateway.eventstream import Frames, Garbled, Message
+from strata.gateway.wire.eventstream import Frames, Garbled, Message
 
 from .replay import exchanges
 

@@ -33,8 +33,8 @@ from strata.errors import (
 from strata.events import CallRefused
 from strata.gateway.build import build
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Submission
+from strata.gateway.guards.guarding import Guards
 from strata.gateway.options import Deployment, GuardrailOptions, Options
 from strata.types import ChatRequest, EmbedRequest, Message, Money, Price, Principal, Subject, Usage, now
 

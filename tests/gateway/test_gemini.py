@@ -17,10 +17,10 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamBroken, UpstreamRefused
-from strata.gateway.dialects import from_gemini, to_gemini
-from strata.gateway.jsonstream import Objects
 from strata.gateway.options import Deployment
 from strata.gateway.providers import gemini
+from strata.gateway.translations import from_gemini, to_gemini
+from strata.gateway.wire.jsonstream import Objects
 from strata.types import Json
 
 from .published import mistakes

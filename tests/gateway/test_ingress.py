@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from strata.gateway.guarding import Guards
+from strata.gateway.door.http import app
 from strata.gateway.guardrail import Submission, Text
-from strata.gateway.http import app
+from strata.gateway.guards.guarding import Guards
 from strata.gateway.options import Deployment, GuardrailOptions
 from strata.testing.vendor import MockVendor
 

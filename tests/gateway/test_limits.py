@@ -13,9 +13,9 @@ from tests.gateway.conftest import INES, TENANT, access, budget, doorway, echo, 
 from strata.adapters.records.memory import MemoryRecords
 from strata.errors import RateLimited, Unavailable
 from strata.gateway.build import build
-from strata.gateway.limits import Entry, Limits
+from strata.gateway.money.limits import Entry, Limits
+from strata.gateway.money.quota import Store
 from strata.gateway.options import LimitRule, Options
-from strata.gateway.quota import Store
 from strata.types import ChatRequest, Message, Subject
 
 PAYER = Subject("t", "research", "ines", "", "key_1")

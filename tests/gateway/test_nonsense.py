@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.errors import Invalid, UpstreamBroken
-from strata.gateway.dialects import from_cohere, from_gemini, nonsense, openai_family, to_cohere, to_gemini
+from strata.gateway.translations import from_cohere, from_gemini, nonsense, openai_family, to_cohere, to_gemini
 
 NAMES = [
     "choices", "message", "delta", "content", "tool_calls", "function", "name", "arguments", "id", "index", "type", "usage",

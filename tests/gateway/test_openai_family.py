@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from strata.errors import Invalid, Misconfigured, RateLimited, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway.dialects import openai_family as family
-from strata.gateway.multipart import with_field
 from strata.gateway.options import Deployment
 from strata.gateway.providers import openai
+from strata.gateway.translations import openai_family as family
+from strata.gateway.wire.multipart import with_field
 from strata.types import Json
 
 from .published import mistakes

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from strata.adapters.records.memory import MemoryRecords
 from strata.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from strata.gateway.dialects.chat import bound, parse_usage
-from strata.gateway.estimate import IMAGE, byte_bound, likely_prompt, prompt_bound
 from strata.gateway.keys import Keys
-from strata.gateway.prices import Tariff, published
+from strata.gateway.money.estimate import IMAGE, byte_bound, likely_prompt, prompt_bound
+from strata.gateway.money.prices import Tariff, published
 from strata.types import Price, Usage, now
 
 from .conftest import INES, OPERATOR, TENANT, access

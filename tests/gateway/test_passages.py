@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Submission, Text
+from strata.gateway.guards.guarding import Guards
+from strata.gateway.guards.passages import apart
 from strata.gateway.options import GuardrailOptions
-from strata.gateway.passages import apart
 from strata.types import ChatRequest, Message
 
 from .conftest import INES, echo, world

@@ -13,8 +13,8 @@ from hypothesis import strategies as some
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Submission, Text
 from strata.gateway.guardrails.pii import make
-from strata.gateway.privacy.spans import TYPES
-from strata.gateway.privacy.vault import Vault
+from strata.gateway.guards.privacy.spans import TYPES
+from strata.gateway.guards.privacy.vault import Vault
 from strata.types import Subject
 
 LETTER = (

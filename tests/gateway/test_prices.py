@@ -11,8 +11,8 @@ from tests.gateway.conftest import budget, echo, world
 
 from strata.errors import Misconfigured
 from strata.gateway.dialects import chat, messages
+from strata.gateway.money.prices import Tariff, discounted, manner, published, scheduled
 from strata.gateway.options import Dated, Deployment
-from strata.gateway.prices import Tariff, discounted, manner, published, scheduled
 from strata.types import Price, Usage
 
 rate = st.integers(0, 10**8)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from strata.gateway.privacy import TYPES, find
+from strata.gateway.guards.privacy import TYPES, find
 
 FOUND = [
     ("NATIONAL_ID", "My SSN is 536-22-8726.", "536-22-8726"),

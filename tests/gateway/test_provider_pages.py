@@ -12,8 +12,8 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from strata import plugins
+from strata.gateway.money.prices import published
 from strata.gateway.options import Deployment
-from strata.gateway.prices import published
 from strata.gateway.providers.openai import VENDORS
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from strata.errors import Invalid, Misconfigured, RateLimited, UpstreamRefused
 from strata.gateway.options import Deployment
 from strata.gateway.providers import echo, llamacpp, minilm, openai
-from strata.gateway.upstream import MAX_RESPONSE
+from strata.gateway.wire.upstream import MAX_RESPONSE
 from strata.testing.provider import ChatPromise, EmbeddingPromise
 from strata.testing.vendor import MockVendor
 from strata.types import Json

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.access import Access
-from strata.gateway.residency import DataFacts, Whereabouts, allowed, area, strictest
+from strata.gateway.guards.residency import DataFacts, Whereabouts, allowed, area, strictest
 
 TEXT = (files("strata") / "policies" / "strata.cedar").read_text()
 ACCESS = Access.of(TEXT)

@@ -26,16 +26,16 @@ from strata.errors import (
     UpstreamRefused,
 )
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.guarding import Guards
+from strata.gateway.guards.guarding import Guards
 from strata.gateway.options import Deployment, GuardrailOptions, RouteOptions, Variant
 from strata.gateway.providers.echo import Echo
-from strata.gateway.retry_after import seconds, wanted
 from strata.gateway.routing import breaker as breaking
 from strata.gateway.routing.attempts import Chance
 from strata.gateway.routing.choosing import ordered
 from strata.gateway.routing.latency import FORGET
 from strata.gateway.routing.room import QUEUED_PER_PLACE
 from strata.gateway.routing.target import Target
+from strata.gateway.wire.retry_after import seconds, wanted
 from strata.testing.vendor import MockVendor
 from strata.types import Price, Principal, Subject
 

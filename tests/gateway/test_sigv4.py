@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata.gateway.sigv4 import Credentials, sign
+from strata.gateway.wire.sigv4 import Credentials, sign
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1).map(lambda name: f"x-amzn-{name}")

@@ -17,8 +17,8 @@ from strata.adapters.records.memory import MemoryRecords
 from strata.adapters.records.sqlite import make as sqlite_records
 from strata.budgets import PERIODS, period, resets_at, terms
 from strata.errors import BudgetExhausted, Conflict
-from strata.gateway.lease import Lease, mine, surely_dead
-from strata.gateway.spend import Bill, Quote, Reservation, Spend
+from strata.gateway.money.lease import Lease, mine, surely_dead
+from strata.gateway.money.spend import Bill, Quote, Reservation, Spend
 from strata.ports.records import Put
 from strata.types import Budget, Money, Subject, Usage
 

@@ -14,13 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from strata.errors import UpstreamBroken
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.guarding import Guards
+from strata.gateway.door.http import app
+from strata.gateway.facts.metrics import Metrics
+from strata.gateway.facts.telemetry import Telemetry
+from strata.gateway.facts.tracing import traced, tracing
 from strata.gateway.guardrail import Submission
-from strata.gateway.http import app
-from strata.gateway.metrics import Metrics
+from strata.gateway.guards.guarding import Guards
 from strata.gateway.options import GuardrailOptions
-from strata.gateway.telemetry import Telemetry
-from strata.gateway.tracing import traced, tracing
 from strata.types import Subject
 
 from .conftest import INES, TENANT, Doorway, echo, served, world

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.errors import Invalid, UpstreamBroken
-from strata.gateway.dialects import from_converse, from_messages, nonsense, to_converse, to_messages
-from strata.gateway.dialects.answer import Answer
+from strata.gateway.translations import from_converse, from_messages, nonsense, to_converse, to_messages
+from strata.gateway.translations.answer import Answer
 from strata.types import Json
 
 JSON = st.recursive(

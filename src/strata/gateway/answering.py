@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strata.gateway.caller import Ask
 from strata.gateway.dialects import DIALECTS
-from strata.gateway.spend import Bill
+from strata.gateway.money.spend import Bill
 from strata.types import Json, Usage
 from strata.values import value
 

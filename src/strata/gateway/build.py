@@ -12,27 +12,27 @@ from strata import budgets as rules
 from strata import plugins
 from strata.access import Access
 from strata.errors import Misconfigured
-from strata.gateway.borders import borders
 from strata.gateway.cache import CIRCLES, AnswerCache, Circle
+from strata.gateway.facts.metrics import Metrics
+from strata.gateway.facts.telemetry import Telemetry
+from strata.gateway.facts.telling import Telling
+from strata.gateway.facts.tracing import tracing
+from strata.gateway.facts.transcripts import Transcripts
 from strata.gateway.gateway import ModelGateway
-from strata.gateway.guarding import guards
+from strata.gateway.guards.borders import borders
+from strata.gateway.guards.guarding import guards
 from strata.gateway.keys import Keys
-from strata.gateway.lease import mine
-from strata.gateway.limits import Limits
-from strata.gateway.metrics import Metrics
+from strata.gateway.money.lease import mine
+from strata.gateway.money.limits import Limits
+from strata.gateway.money.prices import Tariff, discounted, published, scheduled
+from strata.gateway.money.quota import Store
+from strata.gateway.money.spend import Spend
 from strata.gateway.options import Dated, Deployment, GuardrailOptions, Options, RouteOptions
-from strata.gateway.prices import Tariff, discounted, published, scheduled
-from strata.gateway.quota import Store
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.target import Route, Standing, Target
 from strata.gateway.shadow import Shadows
-from strata.gateway.spend import Spend
-from strata.gateway.telemetry import Telemetry
-from strata.gateway.telling import Telling
 from strata.gateway.till import Till
-from strata.gateway.tracing import tracing
-from strata.gateway.transcripts import Transcripts
 from strata.ports.months import Months, Periods
 from strata.ports.records import Records
 from strata.types import Budget, Price

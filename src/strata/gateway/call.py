@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from strata.gateway.caller import Ask
 from strata.gateway.dialect import Dialect
-from strata.gateway.estimate import likely_prompt
 from strata.gateway.guardrail import Submission
-from strata.gateway.limits import Entry
-from strata.gateway.prices import Manner, manner
+from strata.gateway.guards.watching import Watching
+from strata.gateway.money.estimate import likely_prompt
+from strata.gateway.money.limits import Entry
+from strata.gateway.money.prices import Manner, manner
+from strata.gateway.money.spend import Bill, Outcome, Reservation
 from strata.gateway.routing.attempts import Attempts
-from strata.gateway.spend import Bill, Outcome, Reservation
-from strata.gateway.watching import Watching
 from strata.types import Json, Usage
 
 PHASES = b"queue;dur=%.3f, checks;dur=%.3f, tries;dur=%.3f, vendor;dur=%.3f"

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from strata.errors import UpstreamBroken
-from strata.gateway import passages
 from strata.gateway.answering import Answered, Ended
 from strata.gateway.caller import Ask
+from strata.gateway.guards import passages
 from strata.types import ChatRequest, Completion, Delta, Embeddings, EmbedRequest, Json, Money
 
 

@@ -20,30 +20,32 @@ import orjson
 
 from strata.budgets import whose
 from strata.errors import BudgetExhausted, Deadline, Forbidden, Invalid, RateLimited, StrataError, UpstreamBroken
-from strata.gateway import contract, passages, reusing, speaking
+from strata.gateway import contract, reusing, speaking
 from strata.gateway.answering import Answered, Ended
-from strata.gateway.borders import Borders
 from strata.gateway.cache import AnswerCache
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.dialects import DIALECTS, nonsense
+from strata.gateway.dialects import DIALECTS
 from strata.gateway.dialects.strings import others
+from strata.gateway.facts.telling import Telling
+from strata.gateway.facts.transcripts import Transcripts
 from strata.gateway.faults import where
-from strata.gateway.guarding import Guards
 from strata.gateway.guardrail import Blocked, Submission, pass_all
+from strata.gateway.guards import passages
+from strata.gateway.guards.borders import Borders
+from strata.gateway.guards.guarding import Guards
+from strata.gateway.guards.watching import watching
 from strata.gateway.keys import Keys
+from strata.gateway.money.prices import manner
+from strata.gateway.money.spend import Bill, Outcome, Quote
 from strata.gateway.options import Options
-from strata.gateway.prices import manner
 from strata.gateway.rights import Rights
 from strata.gateway.router import Router
 from strata.gateway.routing.opening import opening
 from strata.gateway.routing.target import Target
 from strata.gateway.shadow import Shadows
-from strata.gateway.spend import Bill, Outcome, Quote
-from strata.gateway.telling import Telling
 from strata.gateway.till import Till
-from strata.gateway.transcripts import Transcripts
-from strata.gateway.watching import watching
+from strata.gateway.translations import nonsense
 from strata.ports.months import Months, Periods
 from strata.ports.records import Records
 from strata.types import (

@@ -11,8 +11,8 @@ import orjson
 from strata.gateway.answering import Answered, Ended
 from strata.gateway.cache import AnswerCache
 from strata.gateway.caller import Ask, Caller
+from strata.gateway.facts.telling import Telling
 from strata.gateway.routing.target import Target
-from strata.gateway.telling import Telling
 from strata.types import Json, Usage
 
 

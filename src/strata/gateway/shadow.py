@@ -20,10 +20,10 @@ from strata.gateway import speaking
 from strata.gateway.call import Call
 from strata.gateway.caller import Ask
 from strata.gateway.ids import fresh_id
-from strata.gateway.prices import manner
+from strata.gateway.money.prices import manner
+from strata.gateway.money.spend import Outcome
 from strata.gateway.routing.attempts import Attempts
 from strata.gateway.routing.target import Route, Target
-from strata.gateway.spend import Outcome
 from strata.gateway.till import Till
 from strata.types import Subject
 

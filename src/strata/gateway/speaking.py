@@ -8,9 +8,10 @@ from typing import Protocol, cast
 
 from strata.errors import Invalid
 from strata.gateway.caller import Ask
-from strata.gateway.dialects import count_tokens, media, messages_by_chat, nonsense, responses_by_chat
-from strata.gateway.dialects.strict import strictly
+from strata.gateway.dialects import count_tokens, media, messages_by_chat, responses_by_chat
 from strata.gateway.provider import Provider
+from strata.gateway.translations import nonsense
+from strata.gateway.translations.strict import strictly
 from strata.types import Json
 
 

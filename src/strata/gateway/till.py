@@ -11,8 +11,8 @@ from typing import Any
 
 from strata.errors import BudgetExhausted, StrataError
 from strata.gateway.call import Call
-from strata.gateway.limits import Limits
-from strata.gateway.spend import Bill, Closed, Outcome, Quote, Reservation, Spend, taken
+from strata.gateway.money.limits import Limits
+from strata.gateway.money.spend import Bill, Closed, Outcome, Quote, Reservation, Spend, taken
 from strata.types import Usage
 
 log = logging.getLogger(__name__)

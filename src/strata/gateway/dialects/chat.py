@@ -11,8 +11,8 @@ from typing import Any
 from strata.errors import Invalid
 from strata.gateway.dialect import count
 from strata.gateway.dialects.strings import strings
-from strata.gateway.estimate import whole_number
 from strata.gateway.guardrail import Place, Text
+from strata.gateway.money.estimate import whole_number
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("chat",)

@@ -19,7 +19,7 @@ from strata.gateway.dialects.embeddings import (
     whole_texts,
 )
 from strata.gateway.dialects.messages import check, request_texts
-from strata.gateway.estimate import likely_tokens
+from strata.gateway.money.estimate import likely_tokens
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("chat",)

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from strata.errors import Invalid
-from strata.gateway import multipart
 from strata.gateway.caller import Ask
 from strata.gateway.dialect import count, leaves
-from strata.gateway.estimate import whole_number
 from strata.gateway.guardrail import Text
+from strata.gateway.money.estimate import whole_number
+from strata.gateway.wire import multipart
 from strata.types import Json, Usage
 
 RAW = {"speech", "transcriptions"}

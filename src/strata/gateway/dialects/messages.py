@@ -13,9 +13,9 @@ import orjson
 from strata.errors import Invalid
 from strata.gateway.dialect import leaves
 from strata.gateway.dialects.chat import parse_usage
-from strata.gateway.dialects.from_messages import counted
-from strata.gateway.estimate import whole_number
 from strata.gateway.guardrail import Place, Text
+from strata.gateway.money.estimate import whole_number
+from strata.gateway.translations.from_messages import counted
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("chat",)

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from strata.gateway.dialects.answer import restored
 from strata.gateway.dialects.chat import parse_usage
-from strata.gateway.dialects.in_turn import InTurn, text_of
-from strata.gateway.dialects.kept import Kept
 from strata.gateway.dialects.messages import usage_json
 from strata.gateway.dialects.messages_to_chat import request as to_chat
+from strata.gateway.translations.answer import restored
+from strata.gateway.translations.in_turn import InTurn, text_of
+from strata.gateway.translations.kept import Kept
 from strata.types import Json
 
 __all__ = ["from_chat", "pieces", "to_chat"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from strata.errors import Invalid
 from strata.gateway.dialect import count, leaves
-from strata.gateway.estimate import whole_number
 from strata.gateway.guardrail import Place, Text
+from strata.gateway.money.estimate import whole_number
 from strata.types import Json, Usage
 
 KINDS: tuple[str, ...] = ("chat",)

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from strata.gateway.dialects.chat import parse_usage
-from strata.gateway.dialects.in_turn import InTurn
-from strata.gateway.dialects.kept import Kept
 from strata.gateway.dialects.responses import usage_json
 from strata.gateway.dialects.responses_to_chat import request as to_chat
 from strata.gateway.ids import fresh_id
+from strata.gateway.translations.in_turn import InTurn
+from strata.gateway.translations.kept import Kept
 from strata.types import Json
 
 __all__ = ["from_chat", "pieces", "to_chat"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from strata.errors import Invalid
-from strata.gateway.dialects.answer import dumps
-from strata.gateway.dialects.kept import put_back, unsealed
+from strata.gateway.translations.answer import dumps
+from strata.gateway.translations.kept import put_back, unsealed
 from strata.types import Json
 
 SAME = {

@@ -23,8 +23,8 @@ import aiohttp
 import orjson
 
 from strata.errors import Forbidden, Misconfigured, Unavailable
-from strata.gateway.blocks import Blocks
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
+from strata.gateway.guards.blocks import Blocks
 
 PLACES = ("input", "retrieved", "tool", "output", "system")
 MAX_ANSWER = 8 * 1024 * 1024

@@ -21,7 +21,7 @@ from typing import Any
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Submission, Text, Watch
-from strata.gateway.injection.scorer import RETRIEVED, THRESHOLD, Scorer, Span, scorer
+from strata.gateway.guards.injection.scorer import RETRIEVED, THRESHOLD, Scorer, Span, scorer
 
 PLACES = ("input", "retrieved")
 NOTE = "[a sentence that tried to steer the assistant was taken out here]"

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
-from strata.gateway.privacy import find, loaded
-from strata.gateway.privacy.reading import Page, read
-from strata.gateway.privacy.scope import about_health, default_types
-from strata.gateway.privacy.spans import DIRECT, TYPES, Span
-from strata.gateway.privacy.vault import PLACEHOLDER, Vault, unfinished
+from strata.gateway.guards.privacy import find, loaded
+from strata.gateway.guards.privacy.reading import Page, read
+from strata.gateway.guards.privacy.scope import about_health, default_types
+from strata.gateway.guards.privacy.spans import DIRECT, TYPES, Span
+from strata.gateway.guards.privacy.vault import PLACEHOLDER, Vault, unfinished
 
 VERDICTS: Mapping[str, Literal["masked", "refused", "flagged"]] = {
     "mask": "masked",

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from strata.errors import Misconfigured, Refused
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
-from strata.gateway.privacy.credentials import Secret, decided, secrets
+from strata.gateway.guards.privacy.credentials import Secret, decided, secrets
 
 INLINE = 20_000
 OPEN = 20_000

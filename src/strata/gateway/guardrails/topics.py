@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strata.errors import Forbidden, Misconfigured
-from strata.gateway.blocks import Blocks
 from strata.gateway.guardrail import Finding, Place, Submission, Text, Watch
-from strata.gateway.meaning import Embedder, embedder
+from strata.gateway.guards.blocks import Blocks
+from strata.gateway.guards.meaning import Embedder, embedder
 
 PLACES = ("input", "retrieved", "output", "tool", "system")
 SHORT = 6

@@ -12,11 +12,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from strata.errors import Misconfigured, UpstreamBroken
-from strata.gateway.dialects import from_messages, nonsense, to_messages
-from strata.gateway.dialects.hidden import hidden
-from strata.gateway.estimate import byte_bound
+from strata.gateway.money.estimate import byte_bound
 from strata.gateway.options import Deployment
-from strata.gateway.upstream import Upstream
+from strata.gateway.translations import from_messages, nonsense, to_messages
+from strata.gateway.translations.hidden import hidden
+from strata.gateway.wire.upstream import Upstream
 from strata.types import Json
 
 VERSION = "2023-06-01"

@@ -3,7 +3,7 @@
 A deployment's `model` is a model's id, an inference profile's (`eu.anthropic.claude-…`) or its ARN. Its `options`:
 
     region, base_url                      where; `base_url` for a VPC endpoint
-    api_key                               a Bedrock key, or the keys that gateway/awskeys.py describes
+    api_key                               a Bedrock key, or the keys that gateway/wire/awskeys.py describes
     guardrail = { id = "…", version = "1", trace = "enabled" }
                                           a guardrail of Bedrock, on every call
     performance = "optimized"             latency-optimised inference
@@ -29,13 +29,13 @@ from urllib.parse import quote
 import orjson
 
 from strata.errors import UpstreamBroken
-from strata.gateway.aws import AWS
-from strata.gateway.dialects import from_converse, nonsense, to_converse, to_invoke, to_messages
-from strata.gateway.dialects.answer import Answer
-from strata.gateway.dialects.hidden import hidden
-from strata.gateway.estimate import byte_bound, likely_tokens
-from strata.gateway.eventstream import Message
+from strata.gateway.money.estimate import byte_bound, likely_tokens
 from strata.gateway.options import Deployment
+from strata.gateway.translations import from_converse, nonsense, to_converse, to_invoke, to_messages
+from strata.gateway.translations.answer import Answer
+from strata.gateway.translations.hidden import hidden
+from strata.gateway.wire.aws import AWS
+from strata.gateway.wire.eventstream import Message
 from strata.types import Json
 
 VERSION = "bedrock-2023-05-31"

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from strata.errors import Misconfigured, UpstreamBroken
-from strata.gateway import credentials, vectors
-from strata.gateway.credentials import Credentials, Headers
-from strata.gateway.dialects import from_cohere, nonsense, to_cohere
-from strata.gateway.estimate import byte_bound, likely_tokens
+from strata.gateway.money.estimate import byte_bound, likely_tokens
 from strata.gateway.options import Deployment
-from strata.gateway.upstream import Upstream
+from strata.gateway.translations import from_cohere, nonsense, to_cohere, vectors
+from strata.gateway.wire import credentials
+from strata.gateway.wire.credentials import Credentials, Headers
+from strata.gateway.wire.upstream import Upstream
 from strata.types import Json
 
 API = "https://api.cohere.com/v2"

@@ -17,14 +17,14 @@ from urllib.parse import quote
 import orjson
 
 from strata.errors import Misconfigured, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway import credentials, vectors
-from strata.gateway.credentials import Credentials, Headers
-from strata.gateway.dialects import from_gemini, nonsense, to_gemini
-from strata.gateway.estimate import byte_bound, likely_tokens
-from strata.gateway.jsonstream import Objects
+from strata.gateway.money.estimate import byte_bound, likely_tokens
 from strata.gateway.options import Deployment
-from strata.gateway.sse import MAX_EVENT, Events
-from strata.gateway.upstream import Upstream, status_in
+from strata.gateway.translations import from_gemini, nonsense, to_gemini, vectors
+from strata.gateway.wire import credentials
+from strata.gateway.wire.credentials import Credentials, Headers
+from strata.gateway.wire.jsonstream import Objects
+from strata.gateway.wire.sse import MAX_EVENT, Events
+from strata.gateway.wire.upstream import Upstream, status_in
 from strata.types import Json
 
 API = "https://generativelanguage.googleapis.com/v1beta"

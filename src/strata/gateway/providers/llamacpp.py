@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from strata.errors import Misconfigured, StrataError, UpstreamBroken, UpstreamRefused
-from strata.gateway.estimate import byte_bound
+from strata.gateway.money.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.types import Json
 

@@ -22,16 +22,16 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from strata.errors import Invalid, Misconfigured, StrataError, UpstreamBroken
-from strata.gateway import credentials, multipart
-from strata.gateway.credentials import Credentials, Headers
-from strata.gateway.dialects import nonsense
-from strata.gateway.dialects import openai_family as family
-from strata.gateway.dialects import to_openai_family as wanted
-from strata.gateway.estimate import byte_bound
+from strata.gateway.money.estimate import byte_bound
 from strata.gateway.options import Deployment
 from strata.gateway.providers._vendors import VENDORS, Vendor
-from strata.gateway.sse import Events
-from strata.gateway.upstream import Reply, Upstream, status_in
+from strata.gateway.translations import nonsense
+from strata.gateway.translations import openai_family as family
+from strata.gateway.translations import to_openai_family as wanted
+from strata.gateway.wire import credentials, multipart
+from strata.gateway.wire.credentials import Credentials, Headers
+from strata.gateway.wire.sse import Events
+from strata.gateway.wire.upstream import Reply, Upstream, status_in
 from strata.types import Json
 
 PATHS = {

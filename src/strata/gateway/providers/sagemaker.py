@@ -2,7 +2,7 @@
 
 A deployment's `model` is the endpoint's name. Its `options`:
 
-    region, base_url and keys             as for the provider bedrock (gateway/awskeys.py)
+    region, base_url and keys             as for the provider bedrock (gateway/wire/awskeys.py)
     variant                               a production variant: two deployments with different ones make an A/B test
     component                             an inference component
     served_model                          the model's name inside the container, where it wants one
@@ -21,11 +21,11 @@ from urllib.parse import quote
 import orjson
 
 from strata.errors import UpstreamBroken
-from strata.gateway.aws import AWS
-from strata.gateway.dialects import to_invoke
-from strata.gateway.estimate import byte_bound, likely_tokens
+from strata.gateway.money.estimate import byte_bound, likely_tokens
 from strata.gateway.options import Deployment
-from strata.gateway.sse import Events
+from strata.gateway.translations import to_invoke
+from strata.gateway.wire.aws import AWS
+from strata.gateway.wire.sse import Events
 from strata.types import Json
 
 

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from strata.gateway.caller import Ask, Caller
-from strata.gateway.estimate import likely_prompt
+from strata.gateway.money.estimate import likely_prompt
 from strata.gateway.routing.target import Route, Sticky, Target
 from strata.types import Usage
 

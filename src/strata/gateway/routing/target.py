@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from strata.gateway.estimate import prompt_bound
+from strata.gateway.money.estimate import prompt_bound
+from strata.gateway.money.prices import Manner, Tariff
 from strata.gateway.options import Deployment
-from strata.gateway.prices import Manner, Tariff
 from strata.gateway.provider import Provider
 from strata.gateway.routing.breaker import Breaker
 from strata.gateway.routing.latency import Latency

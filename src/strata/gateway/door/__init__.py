@@ -1,0 +1,1 @@
+"""The gateway's door: HTTP in every dialect, as plain ASGI."""

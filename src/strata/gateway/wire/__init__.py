@@ -1,0 +1,1 @@
+"""How vendors are reached: connections, streams, signatures and tokens."""
