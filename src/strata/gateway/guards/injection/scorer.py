@@ -108,12 +108,16 @@ class Scorer:
         found = await asyncio.to_thread(self._candidates, text)
         if not found:
             return []
-        shown = [one.shown for one in found] + [plain(one.block.beside(one.at)) for one in found]
-        meaning = await self.embedder.vectors(shown)
-        off = FOREIGN_LOOKS * float(np.log(1 + len(text) // LONG))
+        meaning = await self.embedder.vectors([one.shown for one in found])
+        orders = [self._full(one.features, own, "order") for one, own in zip(found, meaning, strict=True)]
+        kept = [row for row, order in enumerate(orders) if order > UNLIKE]
+        if not kept:
+            return []
+        others = await self.embedder.vectors([plain(found[row].block.beside(found[row].at)) for row in kept])
+        off = FOREIGN + FOREIGN_LOOKS * float(np.log(1 + len(text) // LONG))
         return [
-            self._placed(one, own, other, off)
-            for one, own, other in zip(found, meaning, meaning[len(found) :], strict=False)
+            self._placed(found[row], orders[row], meaning[row], other, off)
+            for row, other in zip(kept, others, strict=True)
         ]
 
     def _candidates(self, text: str) -> list[Candidate]:
@@ -128,13 +132,12 @@ class Scorer:
                 found += [Candidate(block, at, shown[at], features[at], looks, float(attacks.max())) for at in top]
         return sorted(found, key=lambda one: -float(one.looks[one.at]))[:COMPARED]
 
-    def _placed(self, one: Candidate, own: Any, other: Any, off: float) -> Span:
-        order = self._full(one.features, own, "order")
+    def _placed(self, one: Candidate, order: float, own: Any, other: Any, off: float) -> Span:
         attacks = (one.attack, self._full(one.features, own, "attack"))
         numbers = surroundings(one.block, one.at, one.looks, order, float(own @ other), attacks)
         start, end = one.block.cuts[one.at]
         first = one.block.start
-        return Span(first + start, first + end, _chance(weighed(numbers, self.weights) - FOREIGN - off))
+        return Span(first + start, first + end, _chance(weighed(numbers, self.weights) - off))
 
     async def _judged(self, text: str, cuts: list[tuple[int, int]], off: float) -> list[Span]:
         if not cuts:
