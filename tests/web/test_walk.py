@@ -279,6 +279,7 @@ def test_everything_can_be_reached_by_keys(visit, scripted):
     at = visit()
     at.page.keyboard.press("Control+k")
     at.page.keyboard.type("labels")
+    expect(at.page.get_by_role("option", name="Label and dossier guide")).to_be_visible()
     at.page.keyboard.press("Enter")
     expect(at.page).to_have_url(re.compile("/a/labels"))
     expect(at.page.get_by_label("Your question")).to_be_focused()
