@@ -8,6 +8,7 @@ are still on the disk or not, so a crash at any point leaves every row once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import threading
@@ -32,6 +33,8 @@ REPLACES = b"strata.replaces"
 JOINED = "joined-"
 ROWS_PER_FILE = 1_000_000
 ABANDONED = 3600.0
+LOOKS = 5
+"""How often a question is asked whose files are compacted away under it."""
 
 
 @dataclass(slots=True)
@@ -51,11 +54,10 @@ class DuckdbAnalytics:
             await _aside(lambda: self._append(table, arrow(rows)))
 
     async def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Json]:
-        there = await self.tables()
-        try:
-            return await ask(self.connection, sql, parameters, there, self._show, self.seconds)
-        except Unavailable:  # a file that was compacted away between looking and reading
-            return await ask(self.connection, sql, parameters, await self.tables(), self._show, self.seconds)
+        for _ in range(LOOKS - 1):
+            with contextlib.suppress(Unavailable):  # a file that was compacted away between looking and reading
+                return await ask(self.connection, sql, parameters, await self.tables(), self._show, self.seconds)
+        return await ask(self.connection, sql, parameters, await self.tables(), self._show, self.seconds)
 
     async def tables(self) -> set[str]:
         return await _aside(lambda: {folder.name for folder in self.folder.iterdir() if self._files(folder)})
