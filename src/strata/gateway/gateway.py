@@ -357,9 +357,10 @@ class ModelGateway:
             yield "strata_gateway_deployment_waiting", "Calls that wait for a place.", labels, float(room.waiting)
 
     async def warm(self) -> None:
-        """Load every embedded model, so that no caller waits for it."""
+        """Load every embedded model and what guardrails find with, so that no caller waits for it."""
         for route in self.router.routes.values():
             await route.provider.warm()
+        await self.guards.warm()
 
     async def ready(self) -> None:
         """Raise unless the store answers."""

@@ -93,7 +93,9 @@ class Watch(Protocol):
 
 
 class Guardrail(Protocol):
-    """Judges requests and answers. Its `name` stands in the event that tells of a verdict."""
+    """Judges requests and answers. Its `name` stands in the event that tells of a verdict. One that has something to load
+    or to end offers `warm` and `close`, both asynchronous and without arguments.
+    """
 
     @property
     def name(self) -> str: ...

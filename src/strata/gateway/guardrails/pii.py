@@ -46,6 +46,10 @@ class Pii:
     answers: str
     name: str = "pii"
 
+    async def warm(self) -> None:
+        """Load the word lists."""
+        await asyncio.to_thread(read, ["Dear Ms Jane Doe"], self.threshold)
+
     async def request(self, submission: Submission) -> None:
         texts = [text for text in submission.texts if isinstance(text.value, str) and text.value]
         values = [text.value for text in texts]

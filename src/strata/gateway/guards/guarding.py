@@ -43,6 +43,15 @@ class Guards:
             found = self._chosen[name] = Chosen(those, reading)
         return found
 
+    async def warm(self) -> None:
+        """Let those that have something to load do it now; one that cannot will say so when it is asked."""
+        for _, guardrail in self.rules:
+            if (warm := getattr(guardrail, "warm", None)) is not None:
+                try:
+                    await warm()
+                except Exception as error:
+                    log.error("the guardrail %r could not be made ready: %s", guardrail.name, where(error))  # noqa: TRY400
+
     async def close(self) -> None:
         """Let go of what guardrails hold, such as connections; only some hold anything."""
         for _, guardrail in self.rules:
