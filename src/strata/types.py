@@ -247,13 +247,16 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """Texts to be turned into vectors; `purpose` lets a provider treat questions and passages differently."""
+    """Texts to be turned into vectors; `purpose` lets a provider treat questions and passages differently;
+    `classification` is that of the most confidential text.
+    """
 
     model: str
     texts: tuple[str, ...]
     purpose: Literal["document", "query"] = "document"
     assistant: str = ""
     request_id: str = field(default_factory=lambda: new_id("req"))
+    classification: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Where data may go: the shipped policies, asked as the router asks them."""
 
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -7,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.access import Access
+from strata.errors import Forbidden
 from strata.gateway.guards.residency import DataFacts, Whereabouts, allowed, area, strictest
+from strata.types import EmbedRequest
+
+from .conftest import INES, echo, world
 
 TEXT = (files("strata") / "policies" / "strata.cedar").read_text()
 ACCESS = Access.of(TEXT)
@@ -139,3 +144,13 @@ def test_the_strictest_classification_counts():
     assert strictest("public", "restricted", "internal") == "restricted"
     assert strictest("internal", "made-up") == "made-up"
     assert strictest() == "internal"
+
+
+async def test_a_restricted_document_is_embedded_by_no_vendor_without_an_agreement():
+    own, vendor = echo(kind="embedding"), replace(echo("vendor", kind="embedding"), provider="echo")
+    async with world(own, vendor) as it:
+        places = {**it.gateway.borders.places, "vendor": Whereabouts(region="us-east-1")}
+        gateway = replace(it.gateway, borders=replace(it.gateway.borders, places=places))
+        await gateway.embed(INES, EmbedRequest("echo", ("x",), classification="restricted"))
+        with pytest.raises(Forbidden):
+            await gateway.embed(INES, EmbedRequest("vendor", ("x",), classification="restricted"))

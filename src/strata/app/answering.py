@@ -90,7 +90,7 @@ class Answering:
         cosines: list[float] = []
         if places:
             texts = [_placed(ground.statements[place]) for place in places]
-            cosines = await self._cosines(principal, assistant, asked.text, texts, draft)
+            cosines = await self._cosines(principal, assistant, asked.text, texts, draft, _strictest(passages))
         weighed = evidence.weigh(question, ground, passages, places, cosines)
         return Found(asked, passages, tuple(weighed), evidence.judge(question, ground, weighed))
 
@@ -195,15 +195,20 @@ class Answering:
     ) -> list[tuple[statements.Statement, float]]:
         pool = [one.statement for one in found.evidence]
         texts = [_placed(statement) for statement in pool]
-        cosines = await self._cosines(principal, assistant, claim.text.strip(), texts, draft)
+        kind = _strictest(found.passages)
+        cosines = await self._cosines(principal, assistant, claim.text.strip(), texts, draft, kind)
         return cite.carriers(claim, pool, cosines)
 
     async def _cosines(
-        self, principal: Principal, assistant: Assistant, text: str, others: Sequence[str], draft: Draft
+        self, principal: Principal, assistant: Assistant, text: str, others: Sequence[str], draft: Draft, kind: str
     ) -> list[float]:
-        """How near each of the others is to the text in meaning, from one batch of embeddings."""
+        """How near each of the others is to the text in meaning, from one batch of embeddings; `kind` is their
+        classification.
+        """
         fresh = [text, *(other for other in dict.fromkeys(others) if other not in draft.vectors)]
-        request = EmbedRequest(self.embedding, tuple(fresh), purpose="document", assistant=assistant.id)
+        request = EmbedRequest(
+            self.embedding, tuple(fresh), purpose="document", assistant=assistant.id, classification=kind
+        )
         answer = await self.gateway.embed(principal, request)
         draft.requests.append(request.request_id)
         draft.meter(answer.usage, answer.cost)

@@ -62,7 +62,7 @@ class Indexer:
     embed_batch: int = 64
     abreast: int = 16
     _room: asyncio.Semaphore = field(init=False, compare=False, repr=False)
-    _embedders: dict[str, Together[str, Vector]] = field(default_factory=dict, compare=False, repr=False)
+    _embedders: dict[tuple[str, str], Together[str, Vector]] = field(default_factory=dict, compare=False, repr=False)
     _writers: list[Together[Written, None]] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -204,20 +204,23 @@ class Indexer:
         ]
 
     async def _embed(self, document: Document, texts: Sequence[str]) -> list[Vector]:
-        """Vectors from the gateway, on the account of the document's department, together with other documents'."""
-        department = document.department
-        if department not in self._embedders:
+        """Vectors from the gateway, on the account of the document's department, together with other documents' of the
+        same classification.
+        """
+        kind = document.department, document.classification
+        if kind not in self._embedders:
 
             async def work(batch: Sequence[str]) -> list[Vector]:
-                return await self._ask(department, batch)
+                return await self._ask(*kind, batch)
 
-            self._embedders[department] = Together(work, self.embed_batch, lanes=2)
-        return await self._embedders[department].do(texts)
+            self._embedders[kind] = Together(work, self.embed_batch, lanes=2)
+        return await self._embedders[kind].do(texts)
 
-    async def _ask(self, department: str, batch: Sequence[str]) -> list[Vector]:
+    async def _ask(self, department: str, classification: str, batch: Sequence[str]) -> list[Vector]:
         roles = frozenset({"ingest", "caller"})
         payer = Principal(self.catalog.tenant, "data", department=department, kind="service", roles=roles)
-        answer = await self.gateway.embed(payer, EmbedRequest(self.embedding, tuple(batch), "document"))
+        asked = EmbedRequest(self.embedding, tuple(batch), "document", classification=classification)
+        answer = await self.gateway.embed(payer, asked)
         return [array("f", vector) for vector in answer.vectors]
 
     async def _upsert(self, batch: Sequence[Written]) -> list[None]:

@@ -27,7 +27,8 @@ def chat(request: ChatRequest) -> Ask:
 
 
 def embedding(request: EmbedRequest) -> Ask:
-    return Ask("embeddings", {"model": request.model, "input": list(request.texts)}, request.request_id)
+    body: Json = {"model": request.model, "input": list(request.texts)}
+    return Ask("embeddings", body, request.request_id, classification=request.classification)
 
 
 def completion(request: ChatRequest, answer: Answered) -> Completion:
