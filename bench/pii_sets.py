@@ -1,9 +1,9 @@
 """Writes labelled texts as JSON Lines for `bench/pii.py`: python bench/pii_sets.py DATA FOLDER.
 
 DATA holds the public collections `presidio_research` (English sentences made from templates) and `meddocan_es` (Spanish
-clinical cases). Each is written twice, as the part that rules and weights may be made with and the part held out:
-sentences by their template (an even number may be looked at, an odd one not), cases as their publishers split them
-(train, dev).
+clinical cases). Each is written in two parts, the one that some rules were written with and the other: sentences by
+their template (even and odd numbers), cases as their publishers split them (train, dev). No weights are learnt from
+either.
 """
 
 from __future__ import annotations

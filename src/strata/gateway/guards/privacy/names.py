@@ -112,6 +112,8 @@ GERMAN_ARTICLES = frozenset(
         "mehrere",
     ]
 )
+PAIR_SURE = 0.6
+"""How sure it is that a first name before a surname is a person where the weights saw none."""
 LEAN = 1.5
 """How much the tagger leans towards a name: one that is missed leaks, one too many only hides a word."""
 
@@ -239,7 +241,21 @@ def tagged(line: Sequence[Token]) -> list[tuple[str, float]]:
         sure = 1 / (1 + math.exp(min(60.0, max(-60.0, ((o - score) / 16 - LEAN) / 4))))
         last = tag if sure >= 0.5 else "O"
         result.append((last, sure))
+    for at in range(len(line) - 1):
+        if (result[at][0] == "O" or result[at + 1][0] == "O") and _full_name(line[at], line[at + 1]):
+            result[at] = result[at + 1] = ("P", PAIR_SURE)
     return result
+
+
+def _full_name(first: Token, second: Token) -> bool:
+    """Whether two words are a first name and a surname with capitals, and no ordinary words: a person whatever is around."""
+    return (
+        bool(first.bits & GIVEN and second.bits & FAMILY)
+        and not (first.bits | second.bits) & COMMON
+        and not first.bits & second.bits & PLACE
+        and first.shape in {"Aa", "AA"}
+        and second.shape in {"Aa", "AA"}
+    )
 
 
 def look(page: Page) -> Iterator[Span]:
