@@ -3,9 +3,9 @@
 It learns from three kinds of text. Sentences of `bench/pii/templates.txt`, written for this project, are filled at random
 with the tagger's own word lists, some names altered so that no list knows them: it has to learn the words around a name
 and not only the names. Descriptions of the installed packages under permissive licences, and SciFact's training claims
-(`queries_train.tsv`: number, tab, claim; CC BY 4.0), are texts without people. No labelled collection is among them, so
-that each one measures texts that the tagger has not seen. The seeds are fixed: the same lists, templates and installed
-packages give the same weights.
+(`queries_train.tsv`: number, tab, claim; CC BY 4.0), are texts without people. No labelled collection is among them;
+only the list of ordinary words has counts of one behind it (`lexicon/README.md`). The seeds are fixed: the same lists,
+templates and installed packages give the same weights.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from email.message import Message
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from strata.gateway.guards.privacy import names, page
 
@@ -85,7 +86,7 @@ def descriptions() -> Iterator[str]:
     """Passages of the descriptions of installed packages that name a permissive licence, in the order of their names."""
     found = {}
     for package in distributions():
-        about = package.metadata
+        about = cast(Message, package.metadata)
         licence = " ".join(
             [about.get("License-Expression") or (about.get("License") or "")[:80], *(about.get_all("Classifier") or [])]
         )
