@@ -88,12 +88,13 @@ class Vault:
 
 def unfinished(text: str) -> int:
     """Where a placeholder may begin whose end has not come yet; the length of the text if nowhere."""
-    tail = UNFINISHED.search(text, max(0, len(text) - LONGEST))
-    if tail is None:
-        return len(text)
-    letters = re.sub(r"[^A-Z]", "", tail.group().upper())
-    begun = not letters or letters in _STARTS
-    return tail.start() if begun else len(text)
+    at = max(0, len(text) - LONGEST)
+    while (tail := UNFINISHED.search(text, at)) is not None:
+        letters = re.sub(r"[^A-Z]", "", tail.group().upper())
+        if not letters or letters in _STARTS:
+            return tail.start()
+        at = tail.start() + 1
+    return len(text)
 
 
 def _plain(type: str) -> str:
