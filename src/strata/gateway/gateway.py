@@ -268,7 +268,7 @@ class ModelGateway:
                 target.name,
                 attempts.route.deployment.provider,
                 ask.operation,
-                0 if dialect.FREE else target.worst(prompt, most, _pictures(ask), manner(ask.body)),
+                0 if dialect.FREE else target.worst(prompt, most, ask.pictures, manner(ask.body)),
                 target.currency,
                 streamed,
                 fresh=ask.fresh,
@@ -387,11 +387,6 @@ class ModelGateway:
         with contextlib.suppress(StrataError):
             await self.till.limits.close()
             await self.till.spend.give_up()
-
-
-def _pictures(ask: Ask) -> int:
-    """How many pictures are asked for."""
-    return int(ask.body.get("n") or 1) if ask.operation == "images" else 0
 
 
 def _size(body: Json) -> int:

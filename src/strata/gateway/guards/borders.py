@@ -11,11 +11,11 @@ from strata.gateway.guards.residency import DataFacts, Whereabouts, allowed, str
 from strata.gateway.options import Deployment
 from strata.gateway.router import Objection
 from strata.gateway.routing.target import Route
+from strata.types import CLASSIFICATIONS
 
 EMBEDDED = frozenset({"llamacpp", "minilm", "echo"})
 """Providers that run in this process."""
 
-CLASSIFICATIONS = ("public", "internal", "confidential", "restricted")
 MAX_KNOWN = 1000
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from strata.access import Access, Resource
-from strata.types import Principal
+from strata.types import CLASSIFICATIONS, Principal
 
 GATEWAY_ROLE = "gateway"
 
@@ -39,7 +39,6 @@ class DataFacts:
     region: str = ""
 
 
-_ORDER = ("public", "internal", "confidential", "restricted")
 _EU = frozenset(
     [
         "at",
@@ -119,7 +118,8 @@ def allowed(access: Access, tenant_region: str, where: Whereabouts, data: DataFa
 
 def strictest(*classifications: str) -> str:
     """The most sensitive of several classifications; one that is not known outranks all, and is then refused."""
-    return max(classifications, key=lambda it: _ORDER.index(it) if it in _ORDER else len(_ORDER), default="internal")
+    order: list[str] = list(CLASSIFICATIONS)
+    return max(classifications, key=lambda it: order.index(it) if it in order else len(order), default="internal")
 
 
 @lru_cache(maxsize=8192)
