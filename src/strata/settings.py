@@ -29,7 +29,7 @@ from strata.gateway.options import Options as GatewayOptions
 from strata.references import References
 from strata.reporting.options import Notifier
 from strata.reporting.options import Options as ReportingOptions
-from strata.schema import CorpusTable, File, ModelTable, Role
+from strata.schema import CorpusTable, File, ModelTable, Role, StoresTable
 from strata.types import Assistant, Budget, Corpus, Department, Money, Person, Price, digest
 
 ROLES: tuple[Role, ...] = ("reporting", "gateway", "data", "app", "factory")
@@ -44,15 +44,18 @@ NEEDS: dict[Role, tuple[Role, ...]] = {
 _T = TypeVar("_T")
 
 
+DEFAULT_STORES = StoresTable()
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Which adapter stands behind each port: `scheme:address`; `{layer}` in an address becomes the layer's name."""
 
-    objects: str = "folder:objects"
-    records: str = field(default="sqlite:records/{layer}.db", repr=False)  # an address may hold a password
-    vectors: str = "lancedb:vectors"
-    graph: str = "oxigraph:graph"
-    analytics: str = "duckdb:analytics"
+    objects: str = DEFAULT_STORES.objects
+    records: str = field(default=DEFAULT_STORES.records, repr=False)  # an address may hold a password
+    vectors: str = DEFAULT_STORES.vectors
+    graph: str = DEFAULT_STORES.graph
+    analytics: str = DEFAULT_STORES.analytics
 
 
 @dataclass(frozen=True, slots=True)
